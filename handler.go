@@ -1,0 +1,189 @@
+package remotetapprocessor
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+
+	"go.opentelemetry.io/collector/client"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/remotetap/remotetapprocessor/internal/guard"
+	"github.com/remotetap/remotetapprocessor/internal/otlp"
+)
+
+// tapPaths are the paths of taps, with the signals that each stands for.
+func tapPaths() map[string]signalSet {
+	return map[string]signalSet{
+		"/":            allSignals(),
+		"/v1/tap":      allSignals(),
+		"/v1/traces":   setOf(otlp.Traces),
+		"/v1/metrics":  setOf(otlp.Metrics),
+		"/v1/logs":     setOf(otlp.Logs),
+		"/v1/profiles": setOf(otlp.Profiles),
+	}
+}
+
+// routes is the HTTP surface behind authentication.
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for path, signals := range tapPaths() {
+		pattern := path
+		if path == "/" {
+			pattern = "/{$}"
+		}
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serveTapPath(w, r, signals) })
+	}
+	mux.HandleFunc("/v1/points", s.servePoints)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, unknownPath(r.URL.Path)) })
+	return mux
+}
+
+// serveTapPath serves one of tapPaths.
+func (s *server) serveTapPath(w http.ResponseWriter, r *http.Request, signals signalSet) {
+	upgrade := websocket.IsWebSocketUpgrade(r)
+	if err := checkMethod(r); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	if r.URL.Path == "/" && !upgrade {
+		s.serveHelp(w, r)
+		return
+	}
+	if r.ContentLength != 0 {
+		s.refuse(w, badParameter("", "a tap takes no request body", "put what you want to see into the query string"))
+		return
+	}
+	sel, err := parseSelection(r.URL.RawQuery, signals)
+	switch {
+	case err != nil:
+		s.refuse(w, err)
+	case upgrade:
+		s.serveWebSocket(w, r, sel)
+	default:
+		s.serveStream(w, r, sel)
+	}
+}
+
+// checkMethod refuses what is neither GET nor HEAD.
+func checkMethod(r *http.Request) error {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil
+	}
+	return &refusal{
+		status:  http.StatusMethodNotAllowed,
+		reason:  refusedBadRequest,
+		header:  http.Header{"Allow": {"GET, HEAD"}},
+		Message: r.Method + " is not allowed here",
+		Hint:    "use GET",
+	}
+}
+
+func unknownPath(path string) *refusal {
+	return &refusal{
+		status:  http.StatusNotFound,
+		reason:  refusedBadRequest,
+		Message: "there is nothing at " + path,
+		Hint:    "the paths are /, /v1/tap, /v1/traces, /v1/metrics, /v1/logs, /v1/profiles and /v1/points",
+	}
+}
+
+// refuse counts a refusal and answers with it.
+func (s *server) refuse(w http.ResponseWriter, err error) {
+	var r *refusal
+	if errors.As(err, &r) {
+		s.broadcaster.countRefusal(r.reason)
+	}
+	s.answer(w, err)
+}
+
+// answer answers with a refusal that has been counted.
+func (s *server) answer(w http.ResponseWriter, err error) {
+	var r *refusal
+	if !errors.As(err, &r) {
+		r = &refusal{status: http.StatusInternalServerError, Message: err.Error()}
+	}
+	r.write(w)
+}
+
+// guarded refuses what a foreign web page may have caused before anything else looks at it.
+func (s *server) guarded(next http.Handler) http.Handler {
+	rules := guard.Rules{
+		AllowedHosts: s.config.AllowedHosts,
+		CheckHost:    !s.config.authenticated(),
+	}
+	if cors := s.config.Server.CORS.Get(); cors != nil {
+		rules.AllowedOrigins = cors.AllowedOrigins
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused := rules.Check(r); refused != nil {
+			s.refuse(w, &refusal{status: refused.Status, reason: refusedForbidden, Message: refused.Message, Hint: refused.Hint})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// unauthorized answers for confighttp where credentials or the request's encoding are wrong.
+func (s *server) unauthorized(w http.ResponseWriter, _ *http.Request, message string, status int) {
+	r := &refusal{status: status, reason: refusedBadRequest, Message: message}
+	if status == http.StatusUnauthorized {
+		scheme := s.authScheme()
+		r.reason = refusedUnauthenticated
+		r.header = http.Header{"Www-Authenticate": {scheme + ` realm="remote_tap"`}}
+		r.Message = "the request has no valid credentials"
+		r.Hint = "send them in an Authorization header (" + scheme + ")"
+	}
+	s.refuse(w, r)
+}
+
+// authScheme is the HTTP authentication scheme (RFC 9110 section 11.1) that the configured
+// extension speaks.
+func (s *server) authScheme() string {
+	auth := s.config.Server.Auth.Get()
+	if auth != nil && strings.Contains(auth.Config.AuthenticatorID.Type().String(), "basic") {
+		return "Basic"
+	}
+	return "Bearer"
+}
+
+// clientOf describes the client of a request.
+func clientOf(r *http.Request, transport string) clientInfo {
+	return clientInfo{
+		remote:    r.RemoteAddr,
+		subject:   subjectOf(r),
+		userAgent: r.UserAgent()[:min(len(r.UserAgent()), maxUserAgent)],
+		transport: transport,
+	}
+}
+
+// maxUserAgent bounds what a client can write into the log and /v1/points.
+const maxUserAgent = 200
+
+// subjectOf is who the client has proved to be, "" if nobody.
+func subjectOf(r *http.Request) string {
+	if auth := client.FromContext(r.Context()).Auth; auth != nil {
+		for _, attribute := range []string{"subject", "username"} {
+			if name, ok := auth.GetAttribute(attribute).(string); ok && name != "" {
+				return name
+			}
+		}
+	}
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		return r.TLS.PeerCertificates[0].Subject.String()
+	}
+	return ""
+}
+
+// hostOf is the address that a client has used, for the commands in the help.
+func hostOf(r *http.Request) string {
+	if r.Host != "" {
+		return r.Host
+	}
+	if address, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		return address.String()
+	}
+	return defaultEndpoint
+}

@@ -1,0 +1,135 @@
+package remotetapprocessor
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/remotetap/remotetapprocessor/internal/format"
+)
+
+// render turns the view's captures into messages until the view is closed. It is the view's only
+// goroutine, started with the view and ended by close. It works when a tap is about to run out of
+// messages, not before: what nobody will read is not rendered.
+func (v *view) render() {
+	defer func() {
+		if problem := recover(); problem != nil {
+			v.fail(problem, 0)
+		}
+	}()
+	var splitter format.Splitter
+	var scratch []byte
+	for {
+		c := v.nextCapture()
+		if c == nil {
+			return
+		}
+		splitter.Reset(c.source.signal, c.proto, v.messageBytes-len("\n"), v.itemBytes)
+		scratch = v.renderCapture(c, &splitter, scratch)
+		v.finishCapture(c, &splitter)
+	}
+}
+
+// renderCapture renders one capture, message by message, and returns the scratch for the next.
+func (v *view) renderCapture(c *capture, splitter *format.Splitter, scratch []byte) []byte {
+	for v.wantsMore() {
+		message, items, more, err := splitter.Next(scratch[:0])
+		if err != nil {
+			v.logger.Error("remote_tap could not render a batch that it captured itself", zap.Error(err))
+			v.lose(c, dropInternalError)
+			return scratch
+		}
+		if !more {
+			return scratch
+		}
+		v.append(c, message, items)
+		scratch = message
+	}
+	return scratch
+}
+
+// nextCapture waits for a capture that a tap is waiting for; nil when the view is closed.
+func (v *view) nextCapture() *capture {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for !v.closed && (len(v.captures) == 0 || v.isAhead()) {
+		v.work.Wait()
+	}
+	if v.closed {
+		return nil
+	}
+	c := v.popCapture()
+	v.rendering, v.rendered, v.abandoned = &c, 0, false
+	return &c
+}
+
+// wantsMore waits until a tap is waiting for the next message of the capture under way; false
+// when the capture was given up.
+func (v *view) wantsMore() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for !v.closed && !v.abandoned && v.isAhead() {
+		v.work.Wait()
+	}
+	return !v.closed && !v.abandoned
+}
+
+// isAhead tells whether enough messages are ready for the fastest tap.
+func (v *view) isAhead() bool { return v.frontier()-v.furthest >= renderAhead }
+
+// append puts a message into the log and wakes the taps that wait for it.
+func (v *view) append(c *capture, message []byte, items int) {
+	if items == 0 {
+		return // containers without items
+	}
+	line := make([]byte, 0, len(message)+1)
+	line = append(append(line, message...), '\n')
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	room := v.makeRoom(len(line))
+	if v.abandoned || v.closed {
+		return
+	}
+	e := &entry{source: c.source, ordinal: c.ordinal, items: items, line: line, bytes: len(line)}
+	if !room {
+		e.line, e.bytes, e.gap = nil, 0, dropQueueFull
+	}
+	v.push(e)
+}
+
+// push puts an entry at the end of the log, for the taps that joined before its batch passed.
+func (v *view) push(e *entry) {
+	for _, t := range v.taps {
+		if t.from <= e.ordinal {
+			e.wanted++
+		}
+	}
+	v.rendered += e.items
+	v.log = append(v.log, e)
+	v.bytes += e.bytes
+	e.logged = true
+	for _, t := range v.waiting {
+		t.waiting = false
+		t.wake()
+	}
+	v.waiting = v.waiting[:0]
+}
+
+// lose gives up what is left of a capture.
+func (v *view) lose(c *capture, reason dropReason) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if left := c.items - v.rendered; left > 0 && !v.abandoned {
+		v.push(&entry{source: c.source, ordinal: c.ordinal, items: left, gap: reason})
+	}
+}
+
+// finishCapture lets go of a capture. Items that were too large for the queue were left out by
+// the splitter; they are a gap.
+func (v *view) finishCapture(c *capture, splitter *format.Splitter) {
+	if splitter.TooLarge() > 0 {
+		v.lose(c, dropQueueFull)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.bytes -= len(c.proto)
+	v.rendering = nil
+}

@@ -1,0 +1,165 @@
+package remotetapprocessor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/processor"
+	"go.uber.org/zap"
+)
+
+// server is one port and the points that share it.
+type server struct {
+	// set at construction
+	config      *Config // of the point that configured it
+	settings    processor.Settings
+	logger      *zap.Logger
+	version     string
+	broadcaster *broadcaster
+	telemetry   *telemetry
+
+	// set by start
+	http   *http.Server
+	addr   net.Addr
+	served chan struct{} // closed when the accept loop has ended
+
+	connections connections // those that http.Server has handed over to us
+
+	points int // that use it; guarded by the registry's mu
+}
+
+func newServer(config *Config, settings processor.Settings) (*server, error) {
+	logger := settings.Logger
+	s := &server{
+		config:      config,
+		settings:    settings,
+		logger:      logger,
+		version:     settings.BuildInfo.Version,
+		broadcaster: newBroadcaster(config.Limit, config.PerTap, logger),
+	}
+	var err error
+	s.telemetry, err = newTelemetry(settings.TelemetrySettings, s.broadcaster)
+	return s, err
+}
+
+// start listens and serves. It returns when the port is open.
+func (s *server) start(ctx context.Context, host component.Host) error {
+	listener, err := s.config.Server.ToListener(ctx)
+	if err != nil {
+		return s.listenError(err)
+	}
+	if err := s.serveOn(ctx, listener, host); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	s.logger.Info("remote_tap is listening", zap.Stringer("address", listener.Addr()), zap.Int("limit", s.config.Limit))
+	if s.config.exposed() {
+		s.logger.Warn("anybody who reaches this address can read the telemetry of this collector; "+
+			"set endpoint to localhost, or set auth or tls::client_ca_file", zap.Stringer("address", listener.Addr()))
+	}
+	return nil
+}
+
+// listenError says what an engineer can do about a port that does not open.
+func (s *server) listenError(err error) error {
+	endpoint := s.config.Server.NetAddr.Endpoint
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("endpoint: %s is taken by another program, perhaps another collector; "+
+			"stop it, or write another port: %w", endpoint, err)
+	}
+	return fmt.Errorf("endpoint: cannot listen on %s: %w", endpoint, err)
+}
+
+// serveOn serves a listener until shutdown, on a goroutine of its own.
+func (s *server) serveOn(ctx context.Context, listener net.Listener, host component.Host) error {
+	config := s.config.Server // a copy: ToServer writes defaults into it
+	httpServer, err := config.ToServer(ctx, host.GetExtensions(), s.settings.TelemetrySettings, s.routes(),
+		confighttp.WithErrorHandler(s.unauthorized))
+	if err != nil {
+		return err
+	}
+	httpServer.Handler = s.guarded(httpServer.Handler)
+	httpServer.Protocols = new(http.Protocols)
+	httpServer.Protocols.SetHTTP1(true)
+	httpServer.Protocols.SetHTTP2(true)
+	httpServer.Protocols.SetUnencryptedHTTP2(true)
+	httpServer.HTTP2 = &http.HTTP2Config{SendPingTimeout: streamPeriod, PingTimeout: streamPeriod}
+	s.http, s.addr, s.served = httpServer, listener.Addr(), make(chan struct{})
+	go func() {
+		defer close(s.served)
+		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.logger.Error("remote_tap no longer accepts clients; the pipelines go on", zap.Error(err))
+			componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(err))
+		}
+	}()
+	return nil
+}
+
+// shutdown ends the taps, each with its reason, then the server. It returns when every goroutine
+// has ended: within two seconds, whatever the clients do, or when the context is done.
+func (s *server) shutdown(ctx context.Context) error {
+	s.broadcaster.close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.broadcaster.sessions.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		s.connections.cut()
+	}
+	err := s.stopHTTP(ctx)
+	<-ended
+	<-s.served
+	s.broadcaster.renderers.Wait()
+	s.telemetry.shutdown()
+	return err
+}
+
+// stopHTTP stops accepting and waits a moment for requests that are not taps.
+func (s *server) stopHTTP(ctx context.Context) error {
+	grace, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	if s.http.Shutdown(grace) == nil {
+		return nil
+	}
+	return s.http.Close()
+}
+
+// connections are those of WebSocket clients, which http.Server does not close.
+type connections struct {
+	mu   sync.Mutex
+	open map[net.Conn]struct{} // guarded by mu
+}
+
+func (c *connections) add(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		c.open = map[net.Conn]struct{}{}
+	}
+	c.open[conn] = struct{}{}
+}
+
+func (c *connections) remove(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, conn)
+}
+
+// cut closes them all, without a word.
+func (c *connections) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		_ = conn.Close()
+	}
+}

@@ -1,0 +1,131 @@
+package remotetapprocessor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// writeTimeout is how long a client may take to accept 64 KiB; longer messages get as much
+	// again for every 64 KiB. A client that is slower is ended with write_timeout.
+	writeTimeout = 10 * time.Second
+	// pingPeriod is how often a WebSocket client is asked whether it still lives.
+	pingPeriod = 30 * time.Second
+	// silenceLimit is how long a WebSocket client may leave pings unanswered.
+	silenceLimit = 60 * time.Second
+	// streamPeriod is how often an idle HTTP stream is kept alive.
+	streamPeriod = 15 * time.Second
+	// farewell is how long a client has to take its leave when the tap ends on our side.
+	farewell = time.Second
+)
+
+// writeDeadline is when a message of a size must be written.
+func writeDeadline(bytes int) time.Time {
+	return time.Now().Add(writeTimeout * time.Duration(1+bytes/(64*kib)))
+}
+
+// farEnd is the client of a tap, on any transport. One session goroutine calls it, but for
+// interrupt, which may come from another.
+type farEnd interface {
+	// send writes one message. It blocks until the socket has taken it whole, at most until its
+	// writeDeadline.
+	send(*entry) error
+	// keepAlive is called every period; it blocks no longer than send.
+	keepAlive() error
+	period() time.Duration
+	// end takes leave with the reason and the final account. It blocks for a short time at most.
+	end(endReason, ledger)
+	// interrupt makes a blocked send return soon. It does not block.
+	interrupt()
+}
+
+// runSession sends a tap's messages to its client until the context is done or the client fails,
+// and returns why it ended. It blocks for the life of the tap.
+func runSession(ctx context.Context, t *tap, c farEnd) endReason {
+	stop := context.AfterFunc(ctx, c.interrupt)
+	defer stop()
+	alive := time.NewTicker(c.period())
+	defer alive.Stop()
+	for {
+		select {
+		case <-alive.C:
+			if err := c.keepAlive(); err != nil {
+				return reasonOf(ctx, err)
+			}
+		default:
+		}
+		e, err := t.next(ctx, alive.C)
+		if err != nil {
+			return reasonOf(ctx, err)
+		}
+		if e == nil {
+			err = c.keepAlive()
+		} else if err = c.send(e); err == nil {
+			t.delivered()
+		}
+		if err != nil {
+			return reasonOf(ctx, err)
+		}
+	}
+}
+
+// reasonOf finds out why a session ended: if the context says so, for that reason, else because a
+// write failed.
+func reasonOf(ctx context.Context, err error) endReason {
+	var reason endReason
+	switch {
+	case errors.As(context.Cause(ctx), &reason):
+		return reason
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return endWriteTimeout
+	default:
+		return endClientClosed
+	}
+}
+
+// serve runs a tap that has been opened, to its end, and leaves its trace in the log.
+func (s *server) serve(ctx context.Context, t *tap, c farEnd) endReason {
+	if limit := s.config.PerTap.MaxDuration; limit > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, limit, endMaxDuration)
+		defer cancel()
+		ctx = limited
+	}
+	s.logger.Info("tap opened", t.fields()...)
+	reason := endInternalError
+	defer func() {
+		final := s.broadcaster.unsubscribe(t, reason)
+		c.end(reason, final)
+		s.logger.Info("tap ended", append(t.fields(), final.fields(reason)...)...)
+	}()
+	reason = runSession(ctx, t, c)
+	return reason
+}
+
+// fields describes a tap in the log: who and what, never what was sent.
+func (t *tap) fields() []zap.Field {
+	return []zap.Field{
+		zap.Uint64("tap", t.id),
+		zap.String("remote", t.client.remote),
+		zap.String("subject", t.client.subject),
+		zap.String("user_agent", t.client.userAgent),
+		zap.String("transport", t.client.transport),
+		zap.Stringer("selection", t.view.selection),
+	}
+}
+
+// fields is the final account in the log.
+func (l *ledger) fields(reason endReason) []zap.Field {
+	return []zap.Field{
+		zap.Stringer("reason", reason),
+		zap.Duration("duration", l.now.Sub(l.since)),
+		zap.Uint64("seen", l.seen),
+		zap.Uint64("matched", l.matched),
+		zap.Uint64("sent", l.sent),
+		zap.Uint64("bytes", l.bytes),
+		zap.Any("dropped", l.droppedByReason()),
+	}
+}

@@ -1,0 +1,159 @@
+package remotetapprocessor
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// serveStream runs a tap as a plain HTTP response that does not end: lines of JSON, or server-sent
+// events if the client accepts those. It works on HTTP/1.0, HTTP/1.1 and HTTP/2.
+func (s *server) serveStream(w http.ResponseWriter, r *http.Request, sel selection) {
+	events := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+	transport := "ndjson"
+	if events {
+		transport = "sse"
+	}
+	if r.Method == http.MethodHead {
+		writeStreamHeader(w, events)
+		return
+	}
+	ctx, t, err := s.broadcaster.subscribe(r.Context(), sel, clientOf(r, transport))
+	if err != nil {
+		s.answer(w, err)
+		return
+	}
+	defer s.broadcaster.sessions.Done()
+	c := &streamClient{w: w, control: http.NewResponseController(w), events: events}
+	// The stream outlives the server's read and write timeouts. Where there is no deadline
+	// to move (a test's recorder) there is none to fear.
+	_ = c.control.SetReadDeadline(time.Time{})
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close") // a stream is the last on its connection
+	}
+	writeStreamHeader(w, events)
+	_ = c.write(writeDeadline(0)) // the header, at once; if that fails the session will see it
+	if _, _, aborts := s.serve(ctx, t, c).ending(); aborts {
+		panic(http.ErrAbortHandler) // so that the client sees a broken stream, not a finished one
+	}
+}
+
+func writeStreamHeader(w http.ResponseWriter, events bool) {
+	header := w.Header()
+	header.Set("Content-Type", "application/x-ndjson")
+	if events {
+		header.Set("Content-Type", "text/event-stream")
+	}
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Accel-Buffering", "no") // nginx would hold the stream back
+	w.WriteHeader(http.StatusOK)
+}
+
+// streamClient sends a tap's messages as an HTTP response body.
+type streamClient struct {
+	// set at construction
+	w       http.ResponseWriter
+	control *http.ResponseController
+	events  bool
+
+	mu       sync.Mutex
+	deadline time.Time // guarded by mu: when the write under way must be done
+	leaving  bool      // guarded by mu: the deadline is final
+	left     bool      // guarded by mu: the response is not ours any more
+}
+
+func (c *streamClient) send(e *entry) error {
+	if !c.events {
+		return c.write(writeDeadline(len(e.line)), e.line)
+	}
+	return c.write(writeDeadline(len(e.line)), []byte("data: "), e.line, []byte("\n"))
+}
+
+// write writes and flushes within a deadline. Between writes there is none: HTTP/2 would reset
+// the stream when it passes.
+func (c *streamClient) write(deadline time.Time, parts ...[]byte) error {
+	c.allow(deadline)
+	err := c.writeParts(parts)
+	if err != nil && !time.Now().Before(c.allowed()) {
+		return os.ErrDeadlineExceeded // HTTP/2 says only that the stream is gone
+	}
+	c.allow(time.Time{})
+	return err
+}
+
+func (c *streamClient) writeParts(parts [][]byte) error {
+	for _, part := range parts {
+		if _, err := c.w.Write(part); err != nil {
+			return err
+		}
+	}
+	return c.control.Flush()
+}
+
+// allow sets the deadline of the next write; zero for none.
+func (c *streamClient) allow(deadline time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.leaving {
+		c.setDeadline(deadline)
+	}
+}
+
+func (c *streamClient) allowed() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.deadline
+}
+
+// setDeadline is called with mu held. Where there is no deadline to set, as on a test's recorder,
+// there is none to fear.
+func (c *streamClient) setDeadline(deadline time.Time) {
+	c.deadline = deadline
+	_ = c.control.SetWriteDeadline(deadline)
+}
+
+// keepAlive sends an SSE comment. Lines of JSON have no room for one: TCP's keep-alive and
+// HTTP/2's pings do it there.
+func (c *streamClient) keepAlive() error {
+	if !c.events {
+		return nil
+	}
+	return c.write(writeDeadline(0), []byte(": keep-alive\n\n"))
+}
+
+func (c *streamClient) period() time.Duration { return streamPeriod }
+
+// interrupt gives the write under way, and those to come, a moment to end.
+func (c *streamClient) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leaving || c.left {
+		return
+	}
+	c.leaving = true
+	c.setDeadline(time.Now().Add(farewell))
+}
+
+// end sends the end event; lines of JSON simply end.
+func (c *streamClient) end(reason endReason, final ledger) {
+	if c.events && reason != endClientClosed {
+		c.interrupt()
+		_ = c.writeParts([][]byte{[]byte("event: end\ndata: "), endEvent(reason, final), []byte("\n\n")})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = true
+}
+
+// endEvent is the data of the SSE end event.
+func endEvent(reason endReason, final ledger) []byte {
+	data, err := json.Marshal(map[string]string{"reason": reason.String(), "totals": final.String()})
+	if err != nil { // strings always encode
+		return nil
+	}
+	return data
+}

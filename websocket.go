@@ -1,0 +1,189 @@
+package remotetapprocessor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	// maxClientMessage is the largest message that a client may send. A tap reads none, but
+	// websocat sends what is typed.
+	maxClientMessage = 64 * kib
+	// maxCloseReason is what a close frame has room for (RFC 6455 section 5.5).
+	maxCloseReason = 123
+)
+
+// serveWebSocket upgrades the request and runs the tap on it. The tap is open before the client
+// hears so: what passes from then on reaches it.
+func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel selection) {
+	if err := checkHandshake(r); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	// A hijacked request's context does not end with its connection: the reader tells.
+	ctx, t, err := s.broadcaster.subscribe(context.WithoutCancel(r.Context()), sel, clientOf(r, "websocket"))
+	if err != nil {
+		s.answer(w, err)
+		return
+	}
+	defer s.broadcaster.sessions.Done()
+	upgrader := websocket.Upgrader{
+		HandshakeTimeout:  writeTimeout,
+		ReadBufferSize:    kib,
+		WriteBufferSize:   4 * kib,
+		EnableCompression: true,
+		CheckOrigin:       func(*http.Request) bool { return true }, // the guard has checked it
+	}
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		s.broadcaster.unsubscribe(t, endClientClosed)
+		return
+	}
+	c := newWebSocketClient(conn, t, wantsDeflate(r.Header))
+	s.connections.add(conn.NetConn())
+	defer s.connections.remove(conn.NetConn())
+	s.serve(ctx, t, c)
+}
+
+// checkHandshake finds what is wrong with a handshake before a tap is opened for it.
+func checkHandshake(r *http.Request) error {
+	if r.ProtoMajor != 1 {
+		return badParameter("", "WebSocket needs HTTP/1.1", "connect without HTTP/2, or read the stream with a plain GET")
+	}
+	if r.Header.Get("Sec-Websocket-Version") != "13" {
+		return badParameter("", "WebSocket version 13 is the only one (RFC 6455)", "send Sec-WebSocket-Version: 13")
+	}
+	return nil
+}
+
+// wantsDeflate tells whether the client offered permessage-deflate; the upgrader agrees to it
+// whenever it is offered.
+func wantsDeflate(header http.Header) bool {
+	for _, line := range header.Values("Sec-Websocket-Extensions") {
+		for extension := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(extension, ";")
+			if strings.TrimSpace(name) == "permessage-deflate" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// prepared is a message as a compressed frame, made once for all clients that want it.
+type prepared struct {
+	once    sync.Once
+	message *websocket.PreparedMessage
+	err     error
+}
+
+// webSocketClient sends a tap's messages over a WebSocket (RFC 6455).
+type webSocketClient struct {
+	// set at construction
+	conn       *websocket.Conn
+	view       *view
+	compressed bool          // permessage-deflate (RFC 7692) was agreed
+	gone       chan struct{} // closed when the reader has ended
+}
+
+func newWebSocketClient(conn *websocket.Conn, t *tap, compressed bool) *webSocketClient {
+	c := &webSocketClient{
+		conn:       conn,
+		view:       t.view,
+		compressed: compressed,
+		gone:       make(chan struct{}),
+	}
+	conn.SetReadLimit(maxClientMessage)
+	go c.read(t.cancel)
+	return c
+}
+
+// read answers control frames and ends the tap when the client leaves. It runs on a goroutine of
+// its own until the connection ends; end waits for it.
+func (c *webSocketClient) read(cancel context.CancelCauseFunc) {
+	defer close(c.gone)
+	alive := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(silenceLimit)) }
+	answerPing := c.conn.PingHandler()
+	c.conn.SetPongHandler(alive)
+	c.conn.SetPingHandler(func(data string) error {
+		_ = alive("")
+		return answerPing(data)
+	})
+	for {
+		_ = alive("")
+		// Each call skips what is left of the message before: nothing is decompressed.
+		if _, _, err := c.conn.NextReader(); err != nil {
+			cancel(reasonOfRead(err))
+			return
+		}
+	}
+}
+
+// reasonOfRead tells a client that left from one that broke the protocol.
+func reasonOfRead(err error) endReason {
+	var closed *websocket.CloseError
+	var network net.Error
+	switch {
+	case errors.As(err, &closed), errors.As(err, &network), errors.Is(err, net.ErrClosed):
+		return endClientClosed
+	default:
+		return endProtocolError
+	}
+}
+
+func (c *webSocketClient) send(e *entry) error {
+	deadline := writeDeadline(len(e.line))
+	if err := c.conn.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	if !c.compressed {
+		return c.conn.WriteMessage(websocket.TextMessage, e.message())
+	}
+	e.prepared.once.Do(func() {
+		// The frame is kept with the message: plain, compressed, and the copy in between.
+		c.view.grow(e, 2*len(e.line))
+		e.prepared.message, e.prepared.err = websocket.NewPreparedMessage(websocket.TextMessage, e.message())
+	})
+	if e.prepared.err != nil {
+		return e.prepared.err
+	}
+	return c.conn.WritePreparedMessage(e.prepared.message)
+}
+
+func (c *webSocketClient) keepAlive() error {
+	return c.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTimeout))
+}
+
+func (c *webSocketClient) period() time.Duration { return pingPeriod }
+
+// interrupt cuts the connection if it has not ended in an orderly way soon. (A deadline alone
+// would not do: the next write sets its own.)
+func (c *webSocketClient) interrupt() {
+	select {
+	case <-c.gone:
+	case <-time.After(farewell):
+		_ = c.conn.Close()
+	}
+}
+
+// end sends the close frame, waits for the client's own for a moment, and closes the connection.
+func (c *webSocketClient) end(reason endReason, final ledger) {
+	_, code, _ := reason.ending()
+	text := reason.String() + ": " + final.String()
+	frame := websocket.FormatCloseMessage(code, text[:min(len(text), maxCloseReason)])
+	if c.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(farewell)) == nil {
+		select {
+		case <-c.gone:
+		case <-time.After(farewell):
+		}
+	}
+	_ = c.conn.Close()
+	<-c.gone
+}
