@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/consumer/xconsumer"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pprofile"
@@ -78,19 +80,25 @@ func (c *collector) settings() processor.Settings {
 	return settings
 }
 
-// start makes new processors and starts them.
+// start makes new processors in front of new sinks and starts them.
 func (c *collector) start() {
 	c.t.Helper()
-	ctx := context.Background()
 	c.next = &sinks{}
+	c.startBefore(&c.next.traces, &c.next.metrics, &c.next.logs, &c.next.profiles)
+}
+
+// startBefore makes new processors in front of other consumers and starts them.
+func (c *collector) startBefore(traces consumer.Traces, metrics consumer.Metrics, logs consumer.Logs, profiles xconsumer.Profiles) {
+	c.t.Helper()
+	ctx := context.Background()
 	var err error
-	c.traces, err = c.factory.CreateTraces(ctx, c.settings(), c.config, &c.next.traces)
+	c.traces, err = c.factory.CreateTraces(ctx, c.settings(), c.config, traces)
 	require.NoError(c.t, err)
-	c.metrics, err = c.factory.CreateMetrics(ctx, c.settings(), c.config, &c.next.metrics)
+	c.metrics, err = c.factory.CreateMetrics(ctx, c.settings(), c.config, metrics)
 	require.NoError(c.t, err)
-	c.logs, err = c.factory.CreateLogs(ctx, c.settings(), c.config, &c.next.logs)
+	c.logs, err = c.factory.CreateLogs(ctx, c.settings(), c.config, logs)
 	require.NoError(c.t, err)
-	c.profiles, err = c.factory.CreateProfiles(ctx, c.settings(), c.config, &c.next.profiles)
+	c.profiles, err = c.factory.CreateProfiles(ctx, c.settings(), c.config, profiles)
 	require.NoError(c.t, err)
 	for _, p := range c.processors() {
 		require.NoError(c.t, p.Start(ctx, componenttest.NewNopHost()))

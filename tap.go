@@ -17,7 +17,7 @@ type tap struct {
 
 	// guarded by view.mu
 	from     uint64 // ordinal of the first capture that it is for
-	position uint64 // of the next message to take
+	position uint64 // of the next message to take; behind v.first if it wanted none of those before
 	inFlight *entry // taken, and not yet accepted by the socket
 	waiting  bool   // in view.waiting
 	base     totals // the view's totals when it joined
@@ -66,7 +66,7 @@ func (t *tap) take() *entry {
 	v := t.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for t.position < v.frontier() {
+	for t.position = max(t.position, v.first); t.position < v.frontier(); {
 		e := v.log[t.position-v.first]
 		t.position++
 		if e.ordinal < t.from {
@@ -141,7 +141,7 @@ func (t *tap) giveUp() {
 		t.lose(t.inFlight.source, t.inFlight.ordinal, dropTapEnded, t.inFlight.items)
 		t.inFlight = nil
 	}
-	for ; t.position < v.frontier(); t.position++ {
+	for t.position = max(t.position, v.first); t.position < v.frontier(); t.position++ {
 		e := v.log[t.position-v.first]
 		if e.ordinal < t.from {
 			continue

@@ -41,7 +41,7 @@ type view struct {
 	ordinal   uint64    // of the next capture
 	log       []*entry  // rendered, and still wanted by a tap
 	first     uint64    // position of log[0]; the position after the log is the frontier
-	furthest  uint64    // the furthest position of any tap, now or before
+	furthest  uint64    // the furthest position that any tap has reached by taking
 	bytes     int       // held by captures, rendering and log
 	taps      []*tap
 	waiting   []*tap // taps at the frontier with nothing to do
@@ -168,8 +168,8 @@ func (v *view) dropOldest() bool {
 	case len(v.log) > 0:
 		oldest := v.log[0]
 		for _, t := range v.taps {
-			if t.position == v.first {
-				t.position++
+			if t.position <= v.first {
+				t.position = v.first + 1
 				t.lose(oldest.source, oldest.ordinal, dropQueueFull, oldest.items)
 			}
 		}
@@ -177,6 +177,7 @@ func (v *view) dropOldest() bool {
 	case v.rendering != nil && !v.abandoned:
 		// Its bytes stay until the renderer lets go of them.
 		v.abandoned = true
+		v.work.Signal()
 		v.loseForAll(v.rendering, v.rendering.items-v.rendered)
 	case len(v.captures) > 0:
 		oldest := v.popCapture()
@@ -207,7 +208,6 @@ func (v *view) popLog() {
 	v.log[0] = nil
 	v.log = v.log[1:]
 	v.first++
-	v.furthest = max(v.furthest, v.first)
 }
 
 // frontier is the position after the newest message.
