@@ -17,6 +17,7 @@ func TestNearest(t *testing.T) {
 		{"capitals", "Limit", "limit"},
 		{"the word itself", "name", "name"},
 		{"two mistakes in a short word", "lsx", ""},
+		{"two mistakes in a word of five letters", "lamat", ""},
 		{"nothing like it", "colour", ""},
 		{"nothing at all", "", ""},
 	}

@@ -1,0 +1,148 @@
+// Package guard decides whether a request may have been forged by a web page
+// that the user happens to visit. It knows the headers that browsers set and
+// pages cannot forge, Origin, Sec-Fetch-Site and Host, and nothing about who
+// the client is: that is authentication's business.
+//
+// Clients that are no browsers (curl, websocat, gRPC) send neither Origin nor
+// Sec-Fetch-Site, and pass. The same rules serve every transport.
+package guard
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Rules is what the configuration says about browsers. It is read-only; Check
+// may be called from any goroutine.
+type Rules struct {
+	// AllowedOrigins are the origins of foreign pages that may connect, as in
+	// cors::allowed_origins: compared without regard to case, with one "*" for
+	// any characters, which is how confighttp's CORS handler reads them too.
+	// "null" is matched by an entry "null" only.
+	AllowedOrigins []string
+
+	// AllowedHosts are further host names to answer to, without port, in any
+	// case.
+	AllowedHosts []string
+
+	// CheckHost turns the rule about Host on. It guards against DNS rebinding
+	// and is needed only where neither credentials nor client certificates
+	// keep a browser's page out.
+	CheckHost bool
+}
+
+// Rule names the rule that a request broke.
+type Rule string
+
+// The rules, in the order in which they are checked.
+const (
+	RuleHost   Rule = "host"       // Host is a name that we do not answer to
+	RuleOrigin Rule = "origin"     // Origin is neither ours nor allowed
+	RuleSite   Rule = "cross_site" // another site's page caused the request
+)
+
+// Refusal says why a request is refused and what to do about it.
+type Refusal struct {
+	Rule    Rule
+	Status  int    // the HTTP status, always 403
+	Message string // what is wrong, quoting at most a part of the header
+	Hint    string // what to do, naming the configuration's key
+}
+
+// Error makes a Refusal an error.
+func (r *Refusal) Error() string { return r.Message + "; " + r.Hint }
+
+// Check returns nil if the request may go on, or else why it may not. It never
+// blocks. It reads the Host, Origin and Sec-Fetch-Site of req and nothing else.
+func (r *Rules) Check(req *http.Request) *Refusal {
+	if refusal := r.checkHost(req.Host); refusal != nil {
+		return refusal
+	}
+	origins := req.Header.Values("Origin")
+	for _, origin := range origins {
+		if refusal := r.checkOrigin(origin, req.Host); refusal != nil {
+			return refusal
+		}
+	}
+	return r.checkSite(req.Header.Values("Sec-Fetch-Site"), origins)
+}
+
+// checkHost applies the rule against DNS rebinding: a page of evil.example whose
+// name is made to resolve to this machine is same-origin to the browser, but the
+// browser still sends evil.example as Host. What cannot be bought from a
+// registrar cannot be rebound by a stranger.
+func (r *Rules) checkHost(hostport string) *Refusal {
+	if !r.CheckHost || isPrivate(hostport) {
+		return nil
+	}
+	host := normalize(hostname(hostport))
+	allowed := slices.ContainsFunc(r.AllowedHosts, func(name string) bool { return normalize(name) == host })
+	if allowed && host != "" {
+		return nil
+	}
+	return &Refusal{
+		Rule:    RuleHost,
+		Status:  http.StatusForbidden,
+		Message: fmt.Sprintf("the Host %s is not one that this server answers to", quote(hostport)),
+		Hint:    "add the host name to allowed_hosts in the configuration of remote_tap, or use localhost or an IP address, or configure auth or tls::client_ca_file",
+	}
+}
+
+// checkOrigin lets a page of our own origin through, and those that the
+// configuration allows.
+func (r *Rules) checkOrigin(origin, hostport string) *Refusal {
+	if sameOrigin(origin, hostport) || r.allowsOrigin(origin) {
+		return nil
+	}
+	return &Refusal{
+		Rule:    RuleOrigin,
+		Status:  http.StatusForbidden,
+		Message: fmt.Sprintf("the Origin %s is not this server's own (the request's Host is %s)", quote(origin), quote(hostport)),
+		Hint:    "add the origin to cors::allowed_origins in the configuration of remote_tap if pages from there may read the data",
+	}
+}
+
+// checkSite refuses what another site's page caused, also where browsers send no
+// Origin: links, images, scripts. Requests from a sibling host ("same-site")
+// that could read an answer do have an Origin.
+func (r *Rules) checkSite(sites, origins []string) *Refusal {
+	cross := slices.ContainsFunc(sites, func(site string) bool {
+		return strings.Contains(strings.ToLower(site), "cross-site")
+	})
+	if !cross || len(origins) > 0 && !slices.ContainsFunc(origins, func(o string) bool { return !r.allowsOrigin(o) }) {
+		return nil
+	}
+	return &Refusal{
+		Rule:    RuleSite,
+		Status:  http.StatusForbidden,
+		Message: "another web site caused this request (Sec-Fetch-Site: cross-site)",
+		Hint:    "type the address into the browser instead of following a link, or add the site to cors::allowed_origins in the configuration of remote_tap if its pages may read the data",
+	}
+}
+
+// allowsOrigin reports whether AllowedOrigins has a match for origin.
+func (r *Rules) allowsOrigin(origin string) bool {
+	origin = strings.ToLower(origin)
+	return slices.ContainsFunc(r.AllowedOrigins, func(pattern string) bool {
+		pattern = strings.ToLower(pattern)
+		prefix, suffix, wildcard := strings.Cut(pattern, "*")
+		switch {
+		case !wildcard || origin == "null":
+			return origin == pattern
+		default:
+			return len(origin) >= len(prefix)+len(suffix) &&
+				strings.HasPrefix(origin, prefix) && strings.HasSuffix(origin, suffix)
+		}
+	})
+}
+
+// quote renders a header's value, which a stranger chose, for a message.
+func quote(value string) string {
+	const most = 100
+	if len(value) > most {
+		value = value[:most] + "..."
+	}
+	return fmt.Sprintf("%q", value)
+}
