@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -159,7 +160,7 @@ func (c *collector) settle() {
 			if l.pending == 0 {
 				break
 			}
-			time.Sleep(100 * time.Microsecond) // leaves the processor to the sessions; nothing is timed here
+			runtime.Gosched() // the sessions need the processor; nothing is timed here
 		}
 	}
 }

@@ -1,4 +1,4 @@
-//go:generate mdatagen metadata.yaml
+//go:generate make generate
 
 // Package remotetapprocessor is remote_tap, a processor for the OpenTelemetry Collector that shows
 // engineers the live telemetry of a running collector, like tcpdump: traces, metrics, logs and

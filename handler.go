@@ -92,8 +92,7 @@ func unknownPath(path string) *refusal {
 
 // refuse counts a refusal and answers with it.
 func (s *server) refuse(w http.ResponseWriter, err error) {
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusal](err); ok {
 		s.broadcaster.countRefusal(r.reason)
 	}
 	s.answer(w, err)
@@ -101,8 +100,8 @@ func (s *server) refuse(w http.ResponseWriter, err error) {
 
 // answer answers with a refusal that has been counted.
 func (s *server) answer(w http.ResponseWriter, err error) {
-	var r *refusal
-	if !errors.As(err, &r) {
+	r, ok := errors.AsType[*refusal](err)
+	if !ok {
 		r = &refusal{status: http.StatusInternalServerError, Message: err.Error()}
 	}
 	r.write(w)

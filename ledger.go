@@ -9,7 +9,7 @@ import (
 // ledger is the exact account of the items that passed while a tap was open. All counts are
 // items (spans, data points, log records, profile samples) and cumulative. At any time
 //
-//	seen    = skipped + unmatched + matched
+//	seen    = skipped + unmatched + matched, and
 //	matched = sent + pending + the sum of dropped
 type ledger struct {
 	since time.Time // when the tap opened

@@ -175,7 +175,7 @@ func (c *collector) visit(way int) bool {
 		return assert.NoError(c.t, response.Body.Close()) && response.StatusCode == http.StatusOK
 	}
 	dialer := websocket.Dialer{EnableCompression: way%4 == 1}
-	conn, response, err := dialer.Dial("ws://"+c.address()+"/", nil)
+	conn, response, err := dialer.Dial("ws://"+c.address()+"/", nil) //nolint:bodyclose // gorilla leaves nothing to close
 	if err != nil {
 		return assert.NotNil(c.t, response) && !assert.Equal(c.t, http.StatusServiceUnavailable, response.StatusCode)
 	}

@@ -64,12 +64,20 @@ func (s *server) servePoints(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, badParameter("", "/v1/points takes no parameters", "leave the query string out"))
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
+	body, err := json.MarshalIndent(s.describe(time.Now()), "", "  ")
+	if err != nil {
+		s.answer(w, err)
+		return
+	}
+	writeAnswer(w, "application/json", append(body, '\n'))
+}
+
+// writeAnswer writes a complete answer that nobody may keep.
+func writeAnswer(w http.ResponseWriter, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(s.describe(time.Now())) // a client that has left needs no answer
+	_, _ = w.Write(body) // a client that has left needs no answer
 }
 
 func (s *server) describe(now time.Time) pointsJSON {
@@ -130,10 +138,7 @@ func (s *server) serveHelp(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, badParameter("", "the help takes no parameters", "to tap, add them to /v1/tap: /v1/tap?"+r.URL.RawQuery))
 		return
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write([]byte(s.help(hostOf(r), r.TLS != nil))) // a client that has left needs no answer
+	writeAnswer(w, "text/plain; charset=utf-8", []byte(s.help(hostOf(r), r.TLS != nil)))
 }
 
 // help is the text for people at a terminal.

@@ -2,6 +2,7 @@ package remotetapprocessor
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -56,9 +57,7 @@ func (r *refusal) Error() string {
 
 // write answers with the refusal as JSON, one line.
 func (r *refusal) write(w http.ResponseWriter) {
-	for name, values := range r.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), r.header)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	body, err := json.Marshal(r)

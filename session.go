@@ -110,11 +110,19 @@ func (t *tap) fields() []zap.Field {
 	return []zap.Field{
 		zap.Uint64("tap", t.id),
 		zap.String("remote", t.client.remote),
-		zap.String("subject", t.client.subject),
+		subject(t.client.subject),
 		zap.String("user_agent", t.client.userAgent),
 		zap.String("transport", t.client.transport),
 		zap.Stringer("selection", t.view.selection),
 	}
+}
+
+// subject names who the client has proved to be, if anybody.
+func subject(name string) zap.Field {
+	if name == "" {
+		return zap.Skip()
+	}
+	return zap.String("subject", name)
 }
 
 // fields is the final account in the log.

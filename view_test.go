@@ -19,7 +19,7 @@ import (
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
 )
 
-// bench is a broadcaster with one source of spans, without any server.
+// rig is a broadcaster with one source of spans, without any server.
 type rig struct {
 	t           testing.TB
 	broadcaster *broadcaster
@@ -88,6 +88,11 @@ func (r *reader) takeAll() {
 	r.t.Helper()
 	for r.take() {
 	}
+}
+
+// advance moves the fake clock of a synctest bubble.
+func advance(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // inside a bubble this is how fake time passes
 }
 
 func spanNames(t testing.TB, message []byte) []string {
@@ -171,13 +176,11 @@ func TestTapGetsWhatPassesWhileItIsOpen(t *testing.T) {
 		second.takeAll()
 		assert.Equal(t, []string{"span 0", "span 1", "span 0"}, first.spans)
 		assert.Equal(t, []string{"span 0"}, second.spans, "what passed before it joined is not for it")
-		assert.Equal(t, "sent 3 of 3 matched", ptr(r.leave(first.tap)).String())
-		assert.Equal(t, "sent 1 of 1 matched", ptr(r.leave(second.tap)).String())
+		assert.Equal(t, "sent 3 of 3 matched", new(r.leave(first.tap)).String())
+		assert.Equal(t, "sent 1 of 1 matched", new(r.leave(second.tap)).String())
 		assert.Nil(t, r.source.views.Load(), "nobody watches any more")
 	})
 }
-
-func ptr[T any](value T) *T { return &value }
 
 func TestFullQueueDropsTheOldestOfTheSlowTapOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -287,7 +290,7 @@ func TestCeilingsRefillWithTime(t *testing.T) {
 		reader := &reader{t: t, tap: r.subscribe(everything())}
 		for range 60 {
 			r.publish(spans(10))
-			time.Sleep(time.Second / 2) // of the bubble's fake clock
+			advance(time.Second / 2)
 		}
 		reader.takeAll()
 		l := checkLedger(t, reader.tap)
@@ -373,6 +376,7 @@ func TestLedgerAddsUp(t *testing.T) {
 }
 
 func randomLedger(t *testing.T, random *rand.Rand) {
+	t.Helper()
 	r := newRig(t, PerTapConfig{
 		QueueMiB:       1,
 		ItemsPerSecond: []float64{0, 0, 20, 200}[random.IntN(4)],
@@ -395,7 +399,7 @@ func randomLedger(t *testing.T, random *rand.Rand) {
 			checkFinal(t, open[i], r.leave(open[i].tap))
 			open = append(open[:i], open[i+1:]...)
 		case action == 5:
-			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond) // of the fake clock
+			advance(time.Duration(random.IntN(1000)) * time.Millisecond)
 		case len(open) > 0:
 			reader := open[random.IntN(len(open))]
 			for range random.IntN(20) {

@@ -49,7 +49,7 @@ func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel sele
 	c := newWebSocketClient(conn, t, wantsDeflate(r.Header))
 	s.connections.add(conn.NetConn())
 	defer s.connections.remove(conn.NetConn())
-	s.serve(ctx, t, c)
+	_ = s.serve(ctx, t, c) // the close frame says how it ended
 }
 
 // checkHandshake finds what is wrong with a handshake before a tap is opened for it.

@@ -1,0 +1,47 @@
+package remotetapprocessor
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/remotetap/remotetapprocessor"
+
+// What docs/architecture.md promises about imports: for each package, the prefixes that its
+// dependencies outside the standard library may have.
+func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
+	may := map[string][]string{
+		"internal/otlp":   {},
+		"internal/format": {module + "/internal/otlp"},
+		"internal/guard":  {"golang.org/x/net/publicsuffix"},
+		"internal/subset": {"go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
+	}
+	for _, pkg := range list(t, "./...") {
+		room, _ := strings.CutPrefix(pkg, module+"/")
+		for _, dependency := range list(t, "-deps", pkg) {
+			if dependency == pkg {
+				continue
+			}
+			if strings.HasPrefix(room, "internal/") {
+				assert.NotEqual(t, module, dependency, "%s imports the root", room)
+			}
+			assert.NotContains(t, dependency, "github.com/spf13/", "%s imports the libraries of a command", pkg)
+			if allowed, limited := may[room]; limited {
+				assert.True(t, slices.ContainsFunc(allowed, func(prefix string) bool { return strings.HasPrefix(dependency, prefix) }),
+					"%s imports %s", room, dependency)
+			}
+		}
+	}
+}
+
+func list(t *testing.T, arguments ...string) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}, arguments...)...).Output()
+	require.NoError(t, err)
+	return strings.Fields(string(out))
+}
