@@ -223,6 +223,37 @@ func TestNothingIsRenderedForClientsThatDoNotRead(t *testing.T) {
 	})
 }
 
+func TestWhatEveryTapHasTakenIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, PerTapConfig{})
+		first := &reader{t: t, tap: r.subscribe(everything())}
+		second := &reader{t: t, tap: r.subscribe(everything())}
+		for range 10 {
+			r.publish(spans(5))
+		}
+		first.takeAll()
+		assert.Positive(t, first.tap.view.bytes, "the second one wants it still")
+		second.takeAll()
+		assert.Zero(t, first.tap.view.bytes)
+		assert.Empty(t, first.tap.view.log)
+		r.leave(first.tap)
+		r.leave(second.tap)
+	})
+}
+
+func TestProfilesOverTheRateAreDroppedWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, PerTapConfig{ItemsPerSecond: 4})
+		tap := r.subscribe(everything())
+		for _, size := range []int{3, 3} {
+			publish(r.source, *r.source.views.Load(), profileOps(), samples(size))
+		}
+		l := checkLedger(t, tap)
+		assert.Equal(t, map[string]uint64{"rate_limit": 3}, l.droppedByReason())
+		r.leave(tap)
+	})
+}
+
 func TestLeavingTapCountsWhatItDidNotGet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, PerTapConfig{})
