@@ -22,7 +22,7 @@ const (
 )
 
 // value appends a message, by the short way if there is one.
-func (r *renderer) value(dst []byte, m *otlp.Message, data []byte, depth int) []byte {
+func (r *jsonWriter) value(dst []byte, m *otlp.Message, data []byte, depth int) []byte {
 	switch m.ID {
 	case otlp.KeyValue:
 		return r.keyValue(dst, m, data, depth)
@@ -34,7 +34,7 @@ func (r *renderer) value(dst []byte, m *otlp.Message, data []byte, depth int) []
 }
 
 // attributes appends the elements of a list of KeyValue.
-func (r *renderer) attributes(dst []byte, f *otlp.Field, s *scanned, slot otlp.Slot) []byte {
+func (r *jsonWriter) attributes(dst []byte, f *otlp.Field, s *scanned, slot otlp.Slot) []byte {
 	tag := byte(f.Number<<3) | byte(otlp.WireLen)
 	data := s.data[:slot.End]
 	for pos := slot.Start; r.err == nil; dst = append(dst, ',') {
@@ -51,7 +51,7 @@ func (r *renderer) attributes(dst []byte, f *otlp.Field, s *scanned, slot otlp.S
 }
 
 // keyValue appends a KeyValue.
-func (r *renderer) keyValue(dst []byte, m *otlp.Message, data []byte, depth int) []byte {
+func (r *jsonWriter) keyValue(dst []byte, m *otlp.Message, data []byte, depth int) []byte {
 	key, value := splitKeyValue(data)
 	if len(key) == 0 || len(data) > r.limit-len(dst) || depth > MaxDepth {
 		return r.object(dst, m, data, depth)
@@ -80,7 +80,7 @@ func splitKeyValue(data []byte) (key, value []byte) {
 }
 
 // anyValue appends an AnyValue.
-func (r *renderer) anyValue(dst []byte, m *otlp.Message, data []byte, depth int) []byte {
+func (r *jsonWriter) anyValue(dst []byte, m *otlp.Message, data []byte, depth int) []byte {
 	if len(data) < 2 || depth > MaxDepth || len(data) > r.limit-len(dst) {
 		return r.object(dst, m, data, depth)
 	}

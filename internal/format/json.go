@@ -1,7 +1,6 @@
 package format
 
 import (
-	"errors"
 	"math"
 	"math/bits"
 	"strconv"
@@ -9,75 +8,12 @@ import (
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
 )
 
-// MaxDepth is how deep values may nest in one attribute or log body: an AnyValue in MaxDepth others is written, one
-// in yet another as an empty value. pdata has no limit, but readers have: jq up to 1.7 refuses JSON deeper than 256
-// and Python's json about 1000. A document with values nested this deep has a depth of 207 at most.
-const MaxDepth = 48
-
-// errTooLarge is the renderer's when it passed its limit.
-var errTooLarge = errors.New("document is too large")
-
-// renderer writes protobuf messages as JSON. Its methods append to their first argument and return it. After a
+// jsonWriter writes protobuf messages as OTLP/JSON. Its methods append to their first argument and return it. After a
 // failure err is set and what was appended is incomplete. Not safe for concurrent use.
-type renderer struct {
-	slots  []otlp.Slot // a stack: the slots of each message that is being written
-	merged []byte      // a stack: the bytes of messages that came in parts
-	limit  int         // stop with errTooLarge when the output is longer than this
-	err    error
-}
-
-// scanned is a message of which the fields have been found.
-type scanned struct {
-	message *otlp.Message
-	data    []byte
-	slots   []otlp.Slot
-	set     uint32 // the fields to write
-	merged  uint32 // those that came in parts
-	depth   int    // values around the fields, including the message itself
-}
-
-// reset makes the renderer ready for another text, of up to room bytes from start on.
-func (r *renderer) reset(start, room int) {
-	r.slots, r.merged, r.err = r.slots[:0], r.merged[:0], nil
-	r.limit = start + min(room, math.MaxInt-start) // room may be negative
-}
-
-// shrink gives up scratch memory that has become large.
-func (r *renderer) shrink() {
-	r.merged = shrink(r.merged)
-	if cap(r.slots) > keepScratch/32 {
-		r.slots = nil
-	}
-}
-
-// scan finds the fields of a message; depth is the number of values around them. The slots are on the stack until pop.
-func (r *renderer) scan(s *scanned, m *otlp.Message, data []byte, depth int) {
-	slots := r.push(len(m.Fields))
-	seen, merged, err := m.Scan(data, slots)
-	if err != nil {
-		r.err = err
-		seen, merged = 0, 0
-	}
-	for missing := m.Required &^ seen; missing != 0; missing &= missing - 1 {
-		slots[bits.TrailingZeros32(missing)] = otlp.Slot{}
-	}
-	s.message, s.data, s.slots, s.set, s.merged, s.depth = m, data, slots, seen|m.Required, merged, depth
-}
-
-// push returns slots for a message with n fields. Their contents are undefined.
-func (r *renderer) push(n int) []otlp.Slot {
-	base := len(r.slots)
-	if base+n > cap(r.slots) {
-		r.slots = append(make([]otlp.Slot, 0, 2*(base+n)+64), r.slots...)
-	}
-	r.slots = r.slots[:base+n]
-	return r.slots[base:]
-}
-
-func (r *renderer) pop(s *scanned) { r.slots = r.slots[:len(r.slots)-len(s.slots)] }
+type jsonWriter struct{ scanner }
 
 // object appends a whole message. depth is the number of values around it.
-func (r *renderer) object(dst []byte, m *otlp.Message, data []byte, depth int) []byte {
+func (r *jsonWriter) object(dst []byte, m *otlp.Message, data []byte, depth int) []byte {
 	if len(dst) > r.limit {
 		r.err = errTooLarge
 		return dst
@@ -96,7 +32,7 @@ func (r *renderer) object(dst []byte, m *otlp.Message, data []byte, depth int) [
 }
 
 // members appends the fields in s.set.
-func (r *renderer) members(dst []byte, s *scanned) []byte {
+func (r *jsonWriter) members(dst []byte, s *scanned) []byte {
 	for set := s.set; set != 0 && r.err == nil; set &= set - 1 {
 		i := bits.TrailingZeros32(set)
 		f := &s.message.Fields[i]
@@ -131,20 +67,15 @@ func appendKey(dst []byte, f *otlp.Field) []byte {
 }
 
 // submessage appends a singular message.
-func (r *renderer) submessage(dst []byte, f *otlp.Field, s *scanned, slot otlp.Slot) []byte {
-	data := s.data[slot.Start:slot.End]
-	if s.merged&f.Bit() == 0 {
-		return r.value(dst, f.Message, data, s.depth)
-	}
-	base := len(r.merged)
-	r.merged = f.Merge(r.merged, s.data)
-	dst = r.value(dst, f.Message, r.merged[base:], s.depth)
-	r.merged = r.merged[:base]
+func (r *jsonWriter) submessage(dst []byte, f *otlp.Field, s *scanned, slot otlp.Slot) []byte {
+	data, base := r.part(s, f, slot)
+	dst = r.value(dst, f.Message, data, s.depth)
+	r.release(base)
 	return dst
 }
 
 // list appends the elements of a list.
-func (r *renderer) list(dst []byte, f *otlp.Field, s *scanned, slot otlp.Slot) []byte {
+func (r *jsonWriter) list(dst []byte, f *otlp.Field, s *scanned, slot otlp.Slot) []byte {
 	if f.Kind.WireType() != otlp.WireLen {
 		return r.numbers(dst, f, s.data, slot)
 	}
@@ -172,7 +103,7 @@ func (r *renderer) list(dst []byte, f *otlp.Field, s *scanned, slot otlp.Slot) [
 }
 
 // numbers appends the elements of a list of numbers.
-func (r *renderer) numbers(dst []byte, f *otlp.Field, data []byte, slot otlp.Slot) []byte {
+func (r *jsonWriter) numbers(dst []byte, f *otlp.Field, data []byte, slot otlp.Slot) []byte {
 	numbers := f.Numbers(data, slot)
 	for first := true; len(dst) <= r.limit; first = false {
 		v, ok := numbers.Next()
@@ -190,7 +121,7 @@ func (r *renderer) numbers(dst []byte, f *otlp.Field, data []byte, slot otlp.Slo
 }
 
 // bytes appends a value of a kind that is bytes on the wire.
-func (r *renderer) bytes(dst []byte, kind otlp.Kind, data []byte) []byte {
+func (r *jsonWriter) bytes(dst []byte, kind otlp.Kind, data []byte) []byte {
 	if len(data) > r.limit-len(dst) {
 		r.err = errTooLarge
 		return dst

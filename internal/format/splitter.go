@@ -1,11 +1,12 @@
-// Package format turns captured OTLP protobuf into the texts that clients get.
+// Package format turns captured OTLP protobuf into what clients get.
 //
-// All text is made straight from the protobuf bytes, driven by the tables of package otlp, for all signals by the
+// Everything is made straight from the protobuf bytes, driven by the tables of package otlp, for all signals by the
 // same code. pdata is not involved: the bytes were encoded once, on the pipeline's path, and the rest happens here.
 package format
 
 import (
 	"math"
+	"time"
 
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
 )
@@ -41,8 +42,9 @@ type Splitter struct {
 	hardLimit  int
 	tooLarge   int
 	started    bool // the top message has been entered
+	stamp      stamp
 
-	render renderer
+	render jsonWriter
 	levels []level // the messages around the next atom, from the top; what is behind its length is used again
 	saved  []byte  // the text of an atom that did not fit into the document before; empty if there is none
 	items  int     // in the last atom: 1 or 0, or all of a document that is not split
@@ -63,7 +65,14 @@ func (s *Splitter) Reset(signal otlp.Signal, batch []byte, maxMessage, hardLimit
 	s.end()
 	s.signal, s.batch, s.started = signal, batch, false
 	s.maxMessage, s.hardLimit = orUnlimited(maxMessage), orUnlimited(hardLimit)
-	s.tooLarge = 0
+	s.tooLarge, s.stamp = 0, s.stamp[:0]
+}
+
+// envelop adds the envelope to each document of the batch, which must not have been started. It is part of what the
+// limits are about.
+func (s *Splitter) envelop(point string, at time.Time) {
+	s.stamp.set(point, at)
+	s.hardLimit -= len(s.stamp) + maxItemDigits + len("}")
 }
 
 // end forgets the batch, and scratch memory that has become unusually large.
@@ -106,11 +115,11 @@ func (s *Splitter) Next(dst []byte) (doc []byte, items int, ok bool, err error) 
 	for {
 		var at int
 		dst, at, ok = s.nextAtom(dst)
-		if !ok {
+		if !ok || s.render.err != nil {
 			break
 		}
 		tail := s.closing()
-		fits := len(dst)-s.start+int(tail.n) <= s.maxMessage
+		fits := len(dst)-s.start+int(tail.n)+s.stamp.size(items+s.items) <= s.maxMessage
 		if !fits && s.safe > s.start {
 			s.save(dst[at:])
 			break
@@ -130,7 +139,8 @@ func (s *Splitter) Next(dst []byte) (doc []byte, items int, ok bool, err error) 
 		s.end()
 		return dst[:s.start], 0, false, nil
 	}
-	return append(dst[:s.safe], s.tail.text[:s.tail.n]...), items, true, nil
+	dst = append(dst[:s.safe], s.tail.text[:s.tail.n]...)
+	return s.stamp.append(dst, items), items, true, nil
 }
 
 // nextAtom appends the next atom, having left and entered levels on the way to it, and returns where it starts. At

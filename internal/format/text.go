@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -22,9 +23,8 @@ func appendString(dst, s []byte) []byte {
 	return append(appendText(append(dst, '"'), s), '"')
 }
 
-// appendText appends what stands for s between the quotes of a JSON string. Besides what JSON demands it escapes DEL,
-// the C1 controls (terminals obey them), U+2028 and U+2029 (lines end there for some readers), and writes U+FFFD for
-// each byte that is not UTF-8.
+// appendText appends what stands for s between the quotes of a JSON string. Besides what JSON demands it escapes DEL and
+// what isHidden tells of, and writes U+FFFD for each byte that is not UTF-8.
 func appendText(dst, s []byte) []byte {
 	start := len(dst)
 	dst = slices.Grow(dst, len(s))[:start+len(s)]
@@ -91,7 +91,7 @@ func appendEscaped(dst, s []byte) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRune(s[i:])
-		if r >= 0xa0 && r != 0x2028 && r != 0x2029 && (r != utf8.RuneError || size > 1) {
+		if r >= 0xa0 && !isHidden(r) && (r != utf8.RuneError || size > 1) {
 			i += size
 			continue
 		}
@@ -116,6 +116,9 @@ func appendEscape(dst []byte, r rune) []byte {
 		return append(dst, `\t`...)
 	case utf8.RuneError:
 		return utf8.AppendRune(dst, r)
+	}
+	if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
+		return appendEscape(appendEscape(dst, high), low)
 	}
 	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }

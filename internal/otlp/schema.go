@@ -200,3 +200,12 @@ func (m *Message) addTags(i int) {
 func (f *Field) accepts(wire WireType) bool {
 	return wire == f.Kind.WireType() || wire == WireLen && f.Repeated
 }
+
+// FieldByTag returns the field of which the elements have a tag, as one byte of the wire has it, or nil. It is quick,
+// and knows no tags of several bytes.
+func (m *Message) FieldByTag(tag byte) *Field {
+	if tag >= 0x80 || m.byTag[tag] == 0 {
+		return nil
+	}
+	return &m.Fields[m.byTag[tag]-1]
+}

@@ -156,3 +156,20 @@ func TestSignalNames(t *testing.T) {
 	}
 	assert.Equal(t, "unknown", otlp.Signal(otlp.NumSignals).String())
 }
+
+func TestFieldsAreFoundByTheirTags(t *testing.T) {
+	for _, m := range otlp.Messages() {
+		for tag := range 256 {
+			f := m.FieldByTag(byte(tag))
+			if tag >= 0x80 {
+				assert.Nil(t, f)
+				continue
+			}
+			want, wire := m.FieldByNumber(uint32(tag>>3)), otlp.WireType(tag&7)
+			if want != nil && wire != want.Kind.WireType() && (wire != otlp.WireLen || !want.Repeated) {
+				want = nil
+			}
+			assert.Same(t, want, f, "tag %d of %s", tag, m.Name)
+		}
+	}
+}
