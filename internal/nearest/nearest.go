@@ -1,20 +1,21 @@
-package remotetapprocessor
+// Package nearest finds what a user probably meant.
+package nearest
 
-// nearest returns the name that differs least from word, if no more than a
+// Name returns the name that differs least from word, if no more than a
 // third of word's letters differ; "" if there is none.
-func nearest(word string, names []string) string {
+func Name(word string, names []string) string {
 	best, fewest := "", max(1, len(word)/3)+1
 	for _, name := range names {
-		if d := editDistance(word, name); d < fewest {
+		if d := Distance(word, name); d < fewest {
 			best, fewest = name, d
 		}
 	}
 	return best
 }
 
-// editDistance returns the number of letters to insert, delete or replace, or
+// Distance returns the number of letters to insert, delete or replace, or
 // of neighbours to swap, to turn a into b (optimal string alignment).
-func editDistance(a, b string) int {
+func Distance(a, b string) int {
 	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		above[j] = j

@@ -1,4 +1,4 @@
-package remotetapprocessor
+package nearest
 
 import (
 	"testing"
@@ -23,7 +23,7 @@ func TestNearest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, tt.want, nearest(tt.word, names))
+			assert.Equal(t, tt.want, Name(tt.word, names))
 		})
 	}
 }
