@@ -2,12 +2,16 @@ package remotetapprocessor
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 // broadcaster connects the sources of one server with the taps of its clients. Its lock is taken
@@ -16,6 +20,7 @@ type broadcaster struct {
 	// set at construction
 	limit    int
 	ceilings PerTapConfig
+	meters   *meters
 	logger   *zap.Logger
 
 	renderers sync.WaitGroup // one goroutine for each view
@@ -23,19 +28,18 @@ type broadcaster struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	sources  []*source
-	views    map[selection]*view
-	taps     []*tap // open ones, oldest first
-	lastID   uint64
-	watching time.Time // since when there has been a tap
-	closed   bool
-	ended    [numEndReasons]uint64
-	refused  [numRefuseReasons]uint64
-	bytes    uint64 // sent by taps that have ended
+	sources []*source
+	views   map[string]*view // by key
+	taps    []*tap           // open ones, oldest first
+	lastID  uint64
+	closed  bool
+	ended   [numEndReasons]uint64
+	refused [numRefuseReasons]uint64
+	bytes   uint64 // sent by taps that have ended
 }
 
-func newBroadcaster(limit int, ceilings PerTapConfig, logger *zap.Logger) *broadcaster {
-	return &broadcaster{limit: limit, ceilings: ceilings, logger: logger, views: map[selection]*view{}}
+func newBroadcaster(limit int, ceilings PerTapConfig, maxOverhead float64, logger *zap.Logger) *broadcaster {
+	return &broadcaster{limit: limit, ceilings: ceilings, logger: logger, views: map[string]*view{}, meters: newMeters(maxOverhead)}
 }
 
 // add makes sources known; the open taps that select their signals see them from now on.
@@ -52,6 +56,7 @@ func (b *broadcaster) forget(sources ...*source) {
 	defer b.mu.Unlock()
 	for _, s := range sources {
 		s.views.Store(nil)
+		s.watched.Store(0)
 		b.sources = without(b.sources, s)
 	}
 }
@@ -59,26 +64,24 @@ func (b *broadcaster) forget(sources ...*source) {
 // subscribe opens a tap that sees every batch from now on. The returned context ends when the
 // tap shall end; its cause is then an endReason, or that of the parent. The caller calls
 // sessions.Done when it has done with the client. The error is a *refusal.
-func (b *broadcaster) subscribe(parent context.Context, sel selection, client clientInfo) (context.Context, *tap, error) {
+func (b *broadcaster) subscribe(parent context.Context, sel selection.Selection, client clientInfo) (context.Context, *tap, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if refused := b.admission(sel); refused != nil {
+	covered, refused := b.admission(sel)
+	if refused != nil {
 		b.refused[refused.reason]++
 		return nil, nil, refused
 	}
 	now := time.Now()
-	if len(b.taps) == 0 {
-		b.watching = now
-	}
 	b.lastID++
 	ctx, cancel := context.WithCancelCause(parent)
-	t := &tap{id: b.lastID, client: client, opened: now, ready: make(chan struct{}, 1), cancel: cancel}
-	v := b.views[sel]
-	if v == nil || !v.join(t) {
-		v = newView(sel, b.ceilings, b.logger)
-		v.join(t)
-		b.views[sel] = v
-		b.renderers.Go(v.render)
+	t := &tap{
+		id: b.lastID, client: client, opened: now, points: covered, limits: b.limits(),
+		asked: sel.String(), wants: sel.Delivery, ready: make(chan struct{}, 1), cancel: cancel,
+	}
+	if err := b.enter(t, sel); err != nil {
+		cancel(err)
+		return nil, nil, asRefusal(err)
 	}
 	b.taps = append(b.taps, t)
 	b.sessions.Add(1)
@@ -86,30 +89,69 @@ func (b *broadcaster) subscribe(parent context.Context, sel selection, client cl
 	return ctx, t, nil
 }
 
-func (b *broadcaster) admission(sel selection) *refusal {
-	switch {
-	case b.closed:
-		return shuttingDown()
-	case sel.signals&b.offered() == 0:
-		hint := "no pipeline lists remote_tap"
-		if offered := b.offered().names(); len(offered) > 0 {
-			hint = "there are " + strings.Join(offered, ", ")
-		}
-		return badParameter("signal", "no tap point carries "+strings.Join(sel.signals.names(), " or "), hint)
-	case len(b.taps) >= b.limit:
-		return limitReached(b.limit, b.holders())
-	default:
+// enter adds a tap to the view of its selection, which is made if there is none.
+func (b *broadcaster) enter(t *tap, sel selection.Selection) error {
+	key := viewKey(t, sel)
+	if v := b.views[key]; v != nil && v.join(t) {
 		return nil
 	}
+	shared := sel.View()
+	shared.Delivery.Count = sel.Delivery.Count
+	v, err := newView(shared, b.ceilings, b.meters, b.logger)
+	if err != nil {
+		return err
+	}
+	v.join(t)
+	v.key = key
+	b.views[key] = v
+	b.meters.join()
+	b.renderers.Go(v.render)
+	return nil
 }
 
-// offered is what signals there are at any point.
-func (b *broadcaster) offered() signalSet {
-	var offered signalSet
-	for _, s := range b.sources {
-		offered |= setOf(s.signal)
+// viewKey tells the taps that share a view. One with a count has a view of its own: what is
+// captured for it ends with its count.
+func viewKey(t *tap, sel selection.Selection) string {
+	key := sel.View().String()
+	if sel.Delivery.Count > 0 {
+		key += "#" + strconv.FormatUint(t.id, 10)
 	}
-	return offered
+	return key
+}
+
+// admission is the ids of the points that a selection covers, or why it is refused.
+func (b *broadcaster) admission(sel selection.Selection) ([]string, *refusal) {
+	if b.closed {
+		return nil, shuttingDown()
+	}
+	chosen, err := sel.Choose(b.points())
+	if err != nil {
+		return nil, asRefusal(err)
+	}
+	if sel.Delivery.Count > 0 && sel.Delivery.Format == selection.FormatNone {
+		return nil, badParameter("count", "format=none delivers no items to count", "leave one of the two out")
+	}
+	if len(b.taps) >= b.limit {
+		return nil, limitReached(b.limit, b.holders())
+	}
+	var ids []string
+	for _, p := range chosen {
+		ids = append(ids, p.ID)
+	}
+	return ids, nil
+}
+
+// points lists the tap points with the signals that each carries.
+func (b *broadcaster) points() []selection.Point {
+	carried := map[string]selection.Signals{}
+	for _, s := range b.sources {
+		carried[s.point.String()] |= selection.SignalsOf(s.signal)
+	}
+	points := make([]selection.Point, 0, len(carried))
+	for _, id := range slices.Sorted(maps.Keys(carried)) {
+		points = append(points, selection.Point{ID: id, Signals: carried[id]})
+	}
+	return points
 }
 
 func (b *broadcaster) holders() []holder {
@@ -132,8 +174,11 @@ func (b *broadcaster) unsubscribe(t *tap, reason endReason) ledger {
 	b.taps = without(b.taps, t)
 	b.ended[reason]++
 	b.bytes += final.bytes
-	if last && b.views[t.view.selection] == t.view {
-		delete(b.views, t.view.selection)
+	if last {
+		b.meters.leave()
+	}
+	if last && b.views[t.view.key] == t.view {
+		delete(b.views, t.view.key)
 	}
 	b.route()
 	return final
@@ -144,14 +189,16 @@ func (b *broadcaster) route() {
 	for _, s := range b.sources {
 		var watching []*view
 		for _, v := range b.views {
-			if v.selection.signals.has(s.signal) {
+			if v.selection.Covers(s.point.String(), s.signal) {
 				watching = append(watching, v)
 			}
 		}
 		if len(watching) == 0 {
 			s.views.Store(nil)
+			s.watched.Store(0)
 			continue
 		}
+		s.watched.CompareAndSwap(0, time.Now().UnixNano())
 		s.views.Store(&watching)
 	}
 }
@@ -175,12 +222,11 @@ func (b *broadcaster) countRefusal(reason refuseReason) {
 
 // snapshot is the state of a broadcaster for people and metrics.
 type snapshot struct {
-	sources  []*source
-	taps     []*tap
-	watching time.Time // zero when nobody watches
-	ended    [numEndReasons]uint64
-	refused  [numRefuseReasons]uint64
-	bytes    uint64
+	sources []*source
+	taps    []*tap
+	ended   [numEndReasons]uint64
+	refused [numRefuseReasons]uint64
+	bytes   uint64
 }
 
 func (b *broadcaster) snapshot() snapshot {
@@ -192,9 +238,6 @@ func (b *broadcaster) snapshot() snapshot {
 		ended:   b.ended,
 		refused: b.refused,
 		bytes:   b.bytes,
-	}
-	if len(b.taps) > 0 {
-		s.watching = b.watching
 	}
 	now := time.Now()
 	for _, t := range b.taps {

@@ -16,6 +16,7 @@ const (
 	defaultLimit        = 5
 	defaultMiBPerSecond = 10
 	defaultQueueMiB     = 16
+	defaultMaxOverhead  = 0.1
 )
 
 // Config is what a user writes under `remote_tap`; docs/configuration.md is
@@ -42,6 +43,11 @@ type Config struct {
 	// PerTap holds the ceilings of one tap. A client may ask for less, never
 	// for more.
 	PerTap PerTapConfig `mapstructure:"per_tap"`
+
+	// MaxOverhead is the time that taps may take on pipelines' goroutines, as a
+	// share of one core, averaged over 10 seconds; rendering has a budget of the
+	// same size. More than 0, up to 64. Default: 0.1.
+	MaxOverhead float64 `mapstructure:"max_overhead"`
 
 	// AllowedHosts are further names that a request's Host may have when
 	// neither auth nor a client CA protects the server: host names without
@@ -87,6 +93,8 @@ func createDefaultConfig() component.Config {
 		Server: server,
 		Limit:  defaultLimit,
 		PerTap: PerTapConfig{MiBPerSecond: defaultMiBPerSecond, QueueMiB: defaultQueueMiB},
+
+		MaxOverhead: defaultMaxOverhead,
 	}
 }
 
@@ -114,6 +122,7 @@ func (c *Config) decodeOwn(conf *confmap.Conf) []error {
 	var errs []error
 	top := keyReader{values: conf.ToStringMap(), errs: &errs}
 	top.whole("limit", &c.Limit, 5, limitIsNoRate)
+	top.number("max_overhead", &c.MaxOverhead, 0.1)
 	perTap := top.section("per_tap")
 	perTap.number("items_per_second", &c.PerTap.ItemsPerSecond, 100)
 	perTap.number("mib_per_second", &c.PerTap.MiBPerSecond, 10)
@@ -138,6 +147,7 @@ func (c *Config) decodeServer(conf *confmap.Conf) []error {
 	var strict struct {
 		Server       plain `mapstructure:",squash"`
 		Limit        any   `mapstructure:"limit"`
+		MaxOverhead  any   `mapstructure:"max_overhead"`
 		PerTap       any   `mapstructure:"per_tap"`
 		AllowedHosts any   `mapstructure:"allowed_hosts"`
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 
 	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/remotetap/remotetapprocessor/internal/nearest"
 )
 
 // This file reads and checks the keys that a user wrote, before there are
@@ -30,7 +32,7 @@ const limitIsNoRate = "; in remote_tap limit is the number of concurrent taps, "
 // later. They are refused rather than ignored. When a feature lands, its key
 // moves from here into Config.
 func notYetAvailable() []string {
-	return []string{"lookback_mib", "max_overhead", "page", "redact"}
+	return []string{"lookback_mib", "page", "redact"}
 }
 
 // deferredKeys refuses every key in written whose feature is yet to come,
@@ -144,7 +146,7 @@ func optionalType(t reflect.Type) (reflect.Type, bool) {
 // or else any of the known ones.
 func instead(section, name string, known map[string]reflect.Type) string {
 	names := slices.Sorted(maps.Keys(known))
-	if near := nearest(name, names); near != "" {
+	if near := nearest.Name(name, names); near != "" {
 		return "did you mean " + join(section, near) + "?"
 	}
 	for _, parent := range names {
@@ -178,13 +180,13 @@ func (r keyReader) section(key string) keyReader {
 }
 
 // number reads a number; example is one to write.
-func (r keyReader) number(key string, to *float64, example int) {
+func (r keyReader) number(key string, to *float64, example float64) {
 	if r.values[key] == nil {
 		return
 	}
 	v, ok := asFloat(r.values[key])
 	if !ok {
-		r.refuse(key, fmt.Sprintf("is not a number; write a number such as %d", example))
+		r.refuse(key, fmt.Sprintf("is not a number; write a number such as %v", example))
 		return
 	}
 	*to = v
@@ -194,7 +196,7 @@ func (r keyReader) number(key string, to *float64, example int) {
 func (r keyReader) whole(key string, to *int, example int, fraction string) {
 	v := float64(*to)
 	before := len(*r.errs)
-	r.number(key, &v, example)
+	r.number(key, &v, float64(example))
 	switch {
 	case len(*r.errs) > before:
 	case v != math.Trunc(v): // NaN too

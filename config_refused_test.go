@@ -14,7 +14,7 @@ const (
 	notAvailable = ": not available yet; remove this key"
 	noLimit      = "; in remote_tap limit is the number of concurrent taps, and a rate (another processor's messages per second) is per_tap::items_per_second"
 	ofPerTap     = "the keys of per_tap are items_per_second, max_duration, mib_per_second, queue_mib"
-	ofRemoteTap  = "the keys of remote_tap are allowed_hosts, auth, compression_algorithms, cors, dialer, endpoint, idle_timeout, include_metadata, keep_alives_enabled, keepalive, limit, max_request_body_size, middlewares, per_tap, read_header_timeout, read_timeout, response_headers, tls, transport, write_timeout"
+	ofRemoteTap  = "the keys of remote_tap are allowed_hosts, auth, compression_algorithms, cors, dialer, endpoint, idle_timeout, include_metadata, keep_alives_enabled, keepalive, limit, max_overhead, max_request_body_size, middlewares, per_tap, read_header_timeout, read_timeout, response_headers, tls, transport, write_timeout"
 )
 
 // refused returns the ids of testdata/config_wrong.yaml, each with its errors.
@@ -44,7 +44,7 @@ func refused() map[string][]string {
 		},
 
 		"later_keys": {
-			"lookback_mib" + notAvailable, "max_overhead" + notAvailable, "page" + notAvailable, "redact" + notAvailable,
+			"lookback_mib" + notAvailable, "page" + notAvailable, "redact" + notAvailable,
 		},
 		"later_key_without_a_value": {"redact" + notAvailable},
 		"later_key_with_its_path":   {"redact" + notAvailable},

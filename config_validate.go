@@ -17,6 +17,8 @@ const (
 	maxItemsPerSecond = 1_000_000_000
 	maxMiBPerSecond   = 100_000
 	maxQueueMiB       = 4096
+	minMaxOverhead    = 0.0001
+	maxMaxOverhead    = 64
 )
 
 // Validate refuses values that cannot work, each with its key, the value and
@@ -31,6 +33,7 @@ func (c *Config) Validate() error {
 		inRange("per_tap::items_per_second", c.PerTap.ItemsPerSecond, 0, maxItemsPerSecond, "a number"),
 		inRange("per_tap::mib_per_second", c.PerTap.MiBPerSecond, 0, maxMiBPerSecond, "a number"),
 		inRange("per_tap::queue_mib", float64(c.PerTap.QueueMiB), 1, maxQueueMiB, "a whole number"),
+		inRange("max_overhead", c.MaxOverhead, minMaxOverhead, maxMaxOverhead, "a share of one core"),
 	)
 	if c.PerTap.MaxDuration < 0 {
 		errs = append(errs, fmt.Errorf("per_tap::max_duration: %s is negative; write a duration such as 10m, or 0s for no end", c.PerTap.MaxDuration))

@@ -22,8 +22,7 @@
 //   - Each view, which is all taps with the same selection, has one goroutine that renders queued
 //     batches into messages, as its clients ask for them.
 //   - Each client has its session, which writes to the socket, on the goroutine that net/http
-//     started for the request; a WebSocket has a second one that reads. No other goroutine writes
-//     to a socket.
+//     started for the request; a WebSocket has a second one that reads, and answers pings.
 //   - Locks are taken in the order registry, broadcaster, view.
 //
 // Everything that a goroutine waits for ends with the tap, and every goroutine has ended when the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"go.opentelemetry.io/collector/client"
@@ -12,17 +13,18 @@ import (
 
 	"github.com/remotetap/remotetapprocessor/internal/guard"
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 // tapPaths are the paths of taps, with the signals that each stands for.
-func tapPaths() map[string]signalSet {
-	return map[string]signalSet{
-		"/":            allSignals(),
-		"/v1/tap":      allSignals(),
-		"/v1/traces":   setOf(otlp.Traces),
-		"/v1/metrics":  setOf(otlp.Metrics),
-		"/v1/logs":     setOf(otlp.Logs),
-		"/v1/profiles": setOf(otlp.Profiles),
+func tapPaths() map[string]selection.Signals {
+	return map[string]selection.Signals{
+		"/":            selection.AllSignals(),
+		"/v1/tap":      selection.AllSignals(),
+		"/v1/traces":   selection.SignalsOf(otlp.Traces),
+		"/v1/metrics":  selection.SignalsOf(otlp.Metrics),
+		"/v1/logs":     selection.SignalsOf(otlp.Logs),
+		"/v1/profiles": selection.SignalsOf(otlp.Profiles),
 	}
 }
 
@@ -42,7 +44,7 @@ func (s *server) routes() http.Handler {
 }
 
 // serveTapPath serves one of tapPaths.
-func (s *server) serveTapPath(w http.ResponseWriter, r *http.Request, signals signalSet) {
+func (s *server) serveTapPath(w http.ResponseWriter, r *http.Request, signals selection.Signals) {
 	upgrade := websocket.IsWebSocketUpgrade(r)
 	if err := checkMethod(r); err != nil {
 		s.refuse(w, err)
@@ -59,12 +61,25 @@ func (s *server) serveTapPath(w http.ResponseWriter, r *http.Request, signals si
 	sel, err := parseSelection(r.URL.RawQuery, signals)
 	switch {
 	case err != nil:
-		s.refuse(w, err)
+		s.refuse(w, asRefusal(err))
 	case upgrade:
 		s.serveWebSocket(w, r, sel)
 	default:
 		s.serveStream(w, r, sel)
 	}
+}
+
+// parseSelection reads a query string. `offered` are the signals that the path stands for. The
+// error is a *selection.Error.
+func parseSelection(rawQuery string, offered selection.Signals) (selection.Selection, error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return selection.Selection{}, &selection.Error{
+			Message: "the query string is malformed: " + err.Error(),
+			Hint:    "escape special characters: %25 for %, %26 for &, %3B for ;",
+		}
+	}
+	return selection.Parse(query, offered)
 }
 
 // checkMethod refuses what is neither GET nor HEAD.

@@ -3,8 +3,8 @@ package remotetapprocessor
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
@@ -139,22 +139,9 @@ func (c *collector) dial(path string) *websocket.Conn {
 	conn, response, err := websocket.DefaultDialer.Dial("ws://"+c.address()+path, nil)
 	require.NoError(c.t, err)
 	require.NoError(c.t, response.Body.Close())
+	require.NoError(c.t, conn.SetReadDeadline(time.Now().Add(time.Minute))) // a test that waits for ever says nothing
 	c.t.Cleanup(func() { _ = conn.Close() })
 	return conn
-}
-
-// get opens a plain HTTP stream; it is closed with the test.
-func (c *collector) get(path string, header ...string) *http.Response {
-	c.t.Helper()
-	request, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.url(path), http.NoBody)
-	require.NoError(c.t, err)
-	for i := 0; i+1 < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
-	response, err := http.DefaultTransport.RoundTrip(request)
-	require.NoError(c.t, err)
-	c.t.Cleanup(func() { _ = response.Body.Close() })
-	return response
 }
 
 // spans makes a batch of n spans, with names from "span 0".

@@ -23,6 +23,8 @@ type ledger struct {
 	pending   uint64 // waiting for the client
 	dropped   [numDropReasons]uint64
 
+	evalErrors uint64 // of the unmatched: a `where` failed on them
+
 	bytes uint64 // payload bytes that the socket accepted, before any compression
 }
 

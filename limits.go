@@ -12,75 +12,101 @@ import (
 // admission is what becomes of one batch's items on the pipeline's goroutine. Every item is
 // accounted for: what is not dropped is admitted to the view's queue.
 type admission struct {
-	seen    int
-	dropped [numDropReasons]int
+	seen       int
+	skipped    int // not read: max_overhead was used up
+	unmatched  int // read, and not selected
+	evalErrors int // of those: a `where` failed on them
+	dropped    [numDropReasons]int
 }
+
+func (a *admission) matched() int { return a.seen - a.skipped - a.unmatched }
 
 func (a *admission) drop(reason dropReason, items int) { a.dropped[reason] += items }
 
 func (a *admission) admitted() int {
-	items := a.seen
+	items := a.matched()
 	for _, n := range a.dropped {
 		items -= n
 	}
 	return items
 }
 
-// keepAtMost drops what goes beyond `allowed` items and tells whether it had to.
-func (a *admission) keepAtMost(allowed int, reason dropReason) bool {
-	excess := a.admitted() - max(allowed, 0)
-	if excess <= 0 {
-		return false
-	}
-	a.drop(reason, excess)
-	return true
+// quota is how many items of a batch a view may take: `total`, of which `reserve` are for errors
+// alone. `reason` is what the others are dropped for.
+type quota struct {
+	total   int
+	reserve int
+	reason  dropReason
+	sure    bool // it does not rest on a guess that may be far off
 }
 
-// budget is what a view may still take, by the ceilings of per_tap. It is guarded by its view's
-// mutex. Both buckets hold one second of their rate.
+// suffices reports whether some items need no trimming.
+func (q quota) suffices(items int) bool { return items <= q.total-q.reserve }
+
+// atMost lowers the quota.
+func (q quota) atMost(items int, reason dropReason) quota {
+	if items >= q.total-q.reserve {
+		return quota{total: min(q.total, items), reserve: min(q.total, items) - (q.total - q.reserve), reason: q.reason, sure: q.sure}
+	}
+	return quota{total: min(q.total, items), reason: reason, sure: q.sure}
+}
+
+// budget is what a view may still take, by the rate that its clients ask for and the ceilings of
+// per_tap. It is guarded by its view's mutex. Each bucket holds two seconds of its rate, one of
+// which is for errors alone.
 type budget struct {
-	items        *rate.Limiter // nil: no ceiling
-	bytes        *rate.Limiter // nil: no ceiling
-	bytesPerItem [otlp.NumSignals]float64
+	items *rate.Limiter // nil: no ceiling
+	bytes *rate.Limiter // nil: no ceiling
+	sizes [otlp.NumSignals]size
 }
 
-func newBudget(ceilings PerTapConfig) budget {
-	var b budget
-	if ceilings.ItemsPerSecond > 0 {
-		b.items = rate.NewLimiter(rate.Limit(ceilings.ItemsPerSecond), int(math.Ceil(float64(ceilings.ItemsPerSecond))))
+// newBudget takes the lower of the rate that a client asks for (0: none) and the ceilings.
+func newBudget(asked float64, ceilings PerTapConfig) budget {
+	itemsPerSecond := ceilings.ItemsPerSecond
+	if asked > 0 && (itemsPerSecond == 0 || asked < itemsPerSecond) {
+		itemsPerSecond = asked
 	}
-	if ceilings.MiBPerSecond > 0 {
-		perSecond := ceilings.MiBPerSecond * mib
-		b.bytes = rate.NewLimiter(rate.Limit(perSecond), int(math.Ceil(perSecond)))
-	}
-	return b
+	return budget{items: newBucket(itemsPerSecond), bytes: newBucket(ceilings.MiBPerSecond * mib)}
 }
 
-// admit lowers the admission to what the rates allow now and what a queue can hold. How large the
-// items are is not known before they are encoded: it goes by the sizes of the signal's earlier
-// batches, and spend settles the difference.
-func (b *budget) admit(a *admission, signal otlp.Signal, divisible bool, captureBytes int, now time.Time) {
-	trimmed := false
-	reason := dropRateLimit
-	limit := func(allowed int, why dropReason) {
-		if a.keepAtMost(allowed, why) {
-			trimmed, reason = true, why
+func newBucket(perSecond float64) *rate.Limiter {
+	if perSecond == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), 2*int(math.Ceil(perSecond)))
+}
+
+// quota is what the rates allow now, what a queue can hold, and what can be encoded in the time
+// that is left. How large the items are is not known before they are encoded: unless it is told
+// (meanSize, 0: not told) it goes by the signal's earlier batches, and spend settles the difference.
+func (b *budget) quota(signal otlp.Signal, meanSize float64, captureBytes int, left time.Duration, now time.Time) quota {
+	size := b.sizes[signal]
+	q := quota{total: math.MaxInt, sure: meanSize > 0 || size.bytes > 0 && !size.missed}
+	if meanSize > 0 {
+		size.bytes = meanSize
+	}
+	others := math.MaxInt // what is not an error may take
+	limit := func(all, forOthers int, reason dropReason) {
+		q.total = min(q.total, all)
+		if forOthers < others {
+			others, q.reason = forOthers, reason
 		}
 	}
 	if b.items != nil {
-		limit(int(b.items.TokensAt(now)), dropRateLimit)
+		tokens := b.items.TokensAt(now)
+		limit(int(tokens), int(tokens)-b.items.Burst()/2, dropRateLimit)
 	}
-	perItem := b.bytesPerItem[signal]
 	if b.bytes != nil {
-		limit(itemsWithin(b.bytes.TokensAt(now), perItem), dropByteLimit)
+		tokens := b.bytes.TokensAt(now)
+		limit(itemsWithin(tokens, size.bytes), itemsWithin(tokens-float64(b.bytes.Burst()/2), size.bytes), dropByteLimit)
 	}
-	limit(itemsWithin(float64(captureBytes), perItem), dropQueueFull)
-	if trimmed && !divisible {
-		a.drop(reason, a.admitted())
-	}
-	if b.items != nil {
-		b.items.ReserveN(now, a.admitted())
-	}
+	within := itemsWithin(float64(captureBytes), size.bytes)
+	limit(within, within, dropQueueFull)
+	within = itemsWithin(float64(left), size.nanoseconds)
+	limit(within, within, dropOverhead)
+	q.total = max(q.total, 0)
+	q.reserve = q.total - min(max(others, 0), q.total)
+	return q
 }
 
 // itemsWithin is how many items of a size fit into some bytes. While the size is unknown (0)
@@ -95,26 +121,36 @@ func itemsWithin(bytes, perItem float64) int {
 	return int(min(bytes/perItem, math.MaxInt32))
 }
 
-// spend charges the bytes that were really encoded. A bucket may go below zero; then nothing is
+// spend charges what was really encoded. A bucket may go below zero; then nothing is
 // admitted until it has filled again.
-func (b *budget) spend(signal otlp.Signal, items, bytes int, now time.Time) {
-	if items == 0 {
+func (b *budget) spend(items, bytes int, now time.Time) {
+	spend(b.items, items, now)
+	spend(b.bytes, bytes, now)
+}
+
+func spend(bucket *rate.Limiter, n int, now time.Time) {
+	if bucket == nil {
 		return
 	}
-	b.learn(signal, float64(bytes)/float64(items))
-	if b.bytes == nil {
-		return
-	}
-	for burst := b.bytes.Burst(); bytes > 0; bytes -= burst {
-		b.bytes.ReserveN(now, min(bytes, burst))
+	for burst := bucket.Burst(); n > 0; n -= burst {
+		bucket.ReserveN(now, min(n, burst))
 	}
 }
 
-// learn follows the size of a signal's items: each batch counts a quarter.
-func (b *budget) learn(signal otlp.Signal, perItem float64) {
-	if b.bytesPerItem[signal] == 0 {
-		b.bytesPerItem[signal] = perItem
+// size is what an item of a signal costs, going by earlier batches; 0 while there were none.
+type size struct {
+	bytes       float64
+	nanoseconds float64 // to encode it
+	call        float64 // nanoseconds of a whole call for each item that it reads
+	missed      bool    // the last batch turned out larger than a queue takes
+}
+
+// learn follows the sizes: each batch counts a quarter.
+func (s *size) learn(bytes, nanoseconds float64) {
+	if s.bytes == 0 {
+		s.bytes, s.nanoseconds = bytes, nanoseconds
 		return
 	}
-	b.bytesPerItem[signal] += (perItem - b.bytesPerItem[signal]) / 4
+	s.bytes += (bytes - s.bytes) / 4
+	s.nanoseconds += (nanoseconds - s.nanoseconds) / 4
 }

@@ -25,7 +25,10 @@ import (
 )
 
 // noCeilings lets a test send as much as the clients can take.
-func noCeilings(c *Config) { c.PerTap.MiBPerSecond = 0 }
+func noCeilings(c *Config) {
+	c.PerTap.MiBPerSecond = 0
+	c.MaxOverhead = maxMaxOverhead
+}
 
 // dialStuck opens a WebSocket with small socket buffers, and never reads from it.
 func (c *collector) dialStuck() {
@@ -220,7 +223,7 @@ func TestShutdownWhilePublishing(t *testing.T) {
 }
 
 func TestBigBatchArrivesAsCompleteDocumentsWithin64KiB(t *testing.T) {
-	c := startCollector(t)
+	c := startCollector(t, func(config *Config) { config.MaxOverhead = maxMaxOverhead }) // the race detector is slow
 	conn := c.dial("/v1/traces")
 	batch := richSpans(8192)
 	require.NoError(t, c.traces.ConsumeTraces(t.Context(), batch))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 // The JSON of GET /v1/points.
@@ -21,8 +22,8 @@ type (
 	pointJSON struct {
 		Point   string   `json:"point"`
 		Signals []string `json:"signals"`
-		// Rates is items per second by signal; null while no tap is open, since then nothing counts.
-		Rates map[string]float64 `json:"rates"`
+		// Rates is items per second by signal; null where no tap is open, since then nothing counts.
+		Rates map[string]*float64 `json:"rates"`
 	}
 	tapJSON struct {
 		ID        uint64     `json:"id"`
@@ -34,16 +35,17 @@ type (
 		Ledger    ledgerJSON `json:"ledger"`
 	}
 	ledgerJSON struct {
-		Since     time.Time         `json:"since"`
-		Now       time.Time         `json:"now"`
-		Seen      uint64            `json:"seen"`
-		Skipped   uint64            `json:"skipped"`
-		Unmatched uint64            `json:"unmatched"`
-		Matched   uint64            `json:"matched"`
-		Sent      uint64            `json:"sent"`
-		Pending   uint64            `json:"pending"`
-		Dropped   map[string]uint64 `json:"dropped"`
-		Bytes     uint64            `json:"bytes"`
+		Since      time.Time         `json:"since"`
+		Now        time.Time         `json:"now"`
+		Seen       uint64            `json:"seen"`
+		Skipped    uint64            `json:"skipped"`
+		Unmatched  uint64            `json:"unmatched"`
+		Matched    uint64            `json:"matched"`
+		Sent       uint64            `json:"sent"`
+		Pending    uint64            `json:"pending"`
+		Dropped    map[string]uint64 `json:"dropped"`
+		EvalErrors uint64            `json:"eval_errors"`
+		Bytes      uint64            `json:"bytes"`
 	}
 	limitsJSON struct {
 		Limit          int     `json:"limit"`
@@ -51,6 +53,7 @@ type (
 		MiBPerSecond   float64 `json:"mib_per_second"`
 		QueueMiB       int     `json:"queue_mib"`
 		MaxDuration    string  `json:"max_duration"`
+		MaxOverhead    float64 `json:"max_overhead"`
 	}
 )
 
@@ -82,13 +85,7 @@ func writeAnswer(w http.ResponseWriter, contentType string, body []byte) {
 
 func (s *server) describe(now time.Time) pointsJSON {
 	state := s.broadcaster.snapshot()
-	answer := pointsJSON{Version: s.version, Points: pointsOf(state, now), Taps: []tapJSON{}, Limits: limitsJSON{
-		Limit:          s.config.Limit,
-		ItemsPerSecond: s.config.PerTap.ItemsPerSecond,
-		MiBPerSecond:   s.config.PerTap.MiBPerSecond,
-		QueueMiB:       s.config.PerTap.QueueMiB,
-		MaxDuration:    s.config.PerTap.MaxDuration.String(),
-	}}
+	answer := pointsJSON{Version: s.version, Points: pointsOf(state, now), Taps: []tapJSON{}, Limits: s.broadcaster.limits()}
 	for _, t := range state.taps {
 		answer.Taps = append(answer.Taps, tapJSON{
 			ID:        t.id,
@@ -96,11 +93,23 @@ func (s *server) describe(now time.Time) pointsJSON {
 			Subject:   t.client.subject,
 			UserAgent: t.client.userAgent,
 			Transport: t.client.transport,
-			Selection: t.view.selection.String(),
+			Selection: t.asked,
 			Ledger:    t.ledger(now).json(),
 		})
 	}
 	return answer
+}
+
+// limits are those that the configuration sets.
+func (b *broadcaster) limits() limitsJSON {
+	return limitsJSON{
+		Limit:          b.limit,
+		ItemsPerSecond: b.ceilings.ItemsPerSecond,
+		MiBPerSecond:   b.ceilings.MiBPerSecond,
+		QueueMiB:       b.ceilings.QueueMiB,
+		MaxDuration:    b.ceilings.MaxDuration.String(),
+		MaxOverhead:    b.meters.pipeline.share,
+	}
 }
 
 // pointsOf groups the sources, which are sorted, by point.
@@ -113,13 +122,19 @@ func pointsOf(state snapshot, now time.Time) []pointJSON {
 		}
 		point := &points[len(points)-1]
 		point.Signals = append(point.Signals, source.signal.String())
-		if state.watching.IsZero() {
-			continue
+		if since := source.watched.Load(); since != 0 {
+			if point.Rates == nil {
+				point.Rates = map[string]*float64{}
+			}
+			point.Rates[source.signal.String()] = new(source.rate.perSecond(time.Unix(0, since), now))
 		}
-		if point.Rates == nil {
-			point.Rates = map[string]float64{}
+	}
+	for _, point := range points {
+		for _, signal := range point.Signals {
+			if point.Rates != nil && point.Rates[signal] == nil {
+				point.Rates[signal] = nil // a null that says so
+			}
 		}
-		point.Rates[source.signal.String()] = source.rate.perSecond(state.watching, now)
 	}
 	return points
 }
@@ -128,7 +143,7 @@ func (l ledger) json() ledgerJSON {
 	return ledgerJSON{
 		Since: l.since.UTC(), Now: l.now.UTC(),
 		Seen: l.seen, Skipped: l.skipped, Unmatched: l.unmatched, Matched: l.matched,
-		Sent: l.sent, Pending: l.pending, Dropped: l.droppedByReason(), Bytes: l.bytes,
+		Sent: l.sent, Pending: l.pending, Dropped: l.droppedByReason(), EvalErrors: l.evalErrors, Bytes: l.bytes,
 	}
 }
 
@@ -155,7 +170,7 @@ func (s *server) help(host string, secure bool) string {
 	}
 	fmt.Fprintf(&b, "\nWatch\n")
 	for signal := range otlp.Signal(otlp.NumSignals) {
-		if signalsOf(state).has(signal) {
+		if signalsOf(state).Has(signal) {
 			fmt.Fprintf(&b, "  curl -N http%s://%s/v1/%s\n", suffix, host, signal)
 		}
 	}
@@ -168,10 +183,10 @@ func (s *server) help(host string, secure bool) string {
 }
 
 // signalsOf is what signals there are at any point.
-func signalsOf(state snapshot) signalSet {
-	var signals signalSet
+func signalsOf(state snapshot) selection.Signals {
+	var signals selection.Signals
 	for _, source := range state.sources {
-		signals |= setOf(source.signal)
+		signals |= selection.SignalsOf(source.signal)
 	}
 	return signals
 }

@@ -13,6 +13,8 @@ const (
 	dropByteLimit
 	// dropQueueFull: the client was slower than its queue is large; the oldest went first.
 	dropQueueFull
+	// dropOverhead: max_overhead's time to encode or to render was used up.
+	dropOverhead
 	// dropTapEnded: the item still waited when the tap ended.
 	dropTapEnded
 	// dropInternalError: encoding or rendering failed, which is a bug.
@@ -24,7 +26,7 @@ const (
 // String returns the name that the ledger, the metric and the log line use.
 func (r dropReason) String() string {
 	return [numDropReasons]string{
-		"rate_limit", "byte_limit", "queue_full", "tap_ended", "internal_error",
+		"rate_limit", "byte_limit", "queue_full", "overhead", "tap_ended", "internal_error",
 	}[r]
 }
 
@@ -34,6 +36,10 @@ type endReason uint8
 const (
 	// endClientClosed: the client left, or no longer answers.
 	endClientClosed endReason = iota
+	// endCountReached: the client has the number of items that it asked for.
+	endCountReached
+	// endDurationReached: the time that the client asked for is over.
+	endDurationReached
 	// endShutdown: the collector shuts down or reloads.
 	endShutdown
 	// endProtocolError: the client broke RFC 6455 or sent too much.
@@ -48,12 +54,16 @@ const (
 	numEndReasons
 )
 
-// endings is how each end looks on the transports: its name, the WebSocket close code
+// ending is how each end looks on the transports: its name, the WebSocket close code
 // (RFC 6455 section 7.4.1), and whether an HTTP stream is cut instead of finished.
 func (r endReason) ending() (name string, closeCode int, aborts bool) {
 	switch r {
 	case endClientClosed:
 		return "client_closed", websocket.CloseNormalClosure, false
+	case endCountReached:
+		return "count_reached", websocket.CloseNormalClosure, false
+	case endDurationReached:
+		return "duration_reached", websocket.CloseNormalClosure, false
 	case endShutdown:
 		return "shutdown", websocket.CloseGoingAway, false
 	case endProtocolError:

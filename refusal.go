@@ -2,11 +2,14 @@ package remotetapprocessor
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 // refuseReason says why a request for a tap was refused; the metric renders it.
@@ -78,16 +81,13 @@ func badParameter(parameter, problem, hint string) *refusal {
 	return &refusal{status: http.StatusBadRequest, reason: refusedBadRequest, Message: message, Parameter: parameter, Hint: hint}
 }
 
-func unknownParameter(name string, known []parameter) *refusal {
-	names := make([]string, len(known))
-	for i, p := range known {
-		names[i] = p.name
+// asRefusal is the refusal for a selection that cannot be served.
+func asRefusal(err error) *refusal {
+	r := &refusal{status: http.StatusBadRequest, reason: refusedBadRequest, Message: err.Error()}
+	if wrong, ok := errors.AsType[*selection.Error](err); ok {
+		r.Message, r.Parameter, r.Hint = wrong.Message, wrong.Parameter, wrong.Hint
 	}
-	hint := "the parameters are " + strings.Join(names, ", ")
-	if near := nearest(name, names); near != "" {
-		hint = "did you mean " + near + "?"
-	}
-	return badParameter(name, "unknown parameter "+strconv.Quote(name), hint)
+	return r
 }
 
 func limitReached(limit int, taps []holder) *refusal {

@@ -2,10 +2,13 @@ package remotetapprocessor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/processor"
@@ -74,10 +77,10 @@ func (r *registry) checkAgreement(p *point) error {
 			continue
 		}
 		if mine == "" && theirs == "" {
-			return fmt.Errorf("%s and %s share the endpoint %s and must agree on %s; write it at one of them only, or the same at both",
+			return fmt.Errorf("%s and %s share the endpoint %s and must agree on %s; write the same at both, or no key of the server at one of them",
 				other.id, p.id, p.config.Server.NetAddr.Endpoint, key)
 		}
-		return fmt.Errorf("%s and %s share the endpoint %s and must agree on %s (%s there, %s here); write it at one of them only, or the same at both",
+		return fmt.Errorf("%s and %s share the endpoint %s and must agree on %s (%s there, %s here); write the same at both, or no key of the server at one of them",
 			other.id, p.id, p.config.Server.NetAddr.Endpoint, key, theirs, mine)
 	}
 	return nil
@@ -113,7 +116,7 @@ func (r *registry) start(ctx context.Context, p *point, host component.Host) err
 		}
 		if err := s.start(ctx, host); err != nil {
 			s.telemetry.shutdown()
-			return err
+			return r.explain(err, p, config)
 		}
 		r.servers[address] = s
 	}
@@ -121,6 +124,24 @@ func (r *registry) start(ctx context.Context, p *point, host component.Host) err
 	p.started, p.server = 1, s
 	s.broadcaster.add(p.known()...)
 	return nil
+}
+
+// explain says so if a port is taken by another point of this collector.
+func (r *registry) explain(err error, p *point, config *Config) error {
+	_, port, splitErr := net.SplitHostPort(config.serverAddress())
+	if splitErr != nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	for _, other := range r.sorted() {
+		if other.server == nil || other.id == p.id {
+			continue
+		}
+		if _, taken, _ := net.SplitHostPort(other.server.config.serverAddress()); taken == port {
+			return fmt.Errorf("endpoint: %s and %s both want port %s, on different addresses (%s and %s); give both the same endpoint, or each its own port: %w",
+				other.id, p.id, port, other.server.config.Server.NetAddr.Endpoint, config.Server.NetAddr.Endpoint, err)
+		}
+	}
+	return err
 }
 
 // serverConfig is the configuration of the server that a point uses: its own, or that of the one

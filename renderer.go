@@ -1,37 +1,61 @@
 package remotetapprocessor
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"github.com/remotetap/remotetapprocessor/internal/format"
 )
 
+const (
+	// renderTime is about how long a message takes to render.
+	renderTime = 200 * time.Microsecond
+	// keepScratch is the size up to which the renderer keeps its scratch from batch to batch.
+	keepScratch = 1 * mib
+	// entryOverhead is what an entry of the log holds besides its message, about.
+	entryOverhead = 256
+)
+
 // render turns the view's captures into messages until the view is closed. It is the view's only
-// goroutine, started with the view and ended by close. It works when a tap is about to run out of
+// goroutine, started with the view, and ends when that is closed. It works when a tap is about to run out of
 // messages, not before: what nobody will read is not rendered.
 func (v *view) render() {
 	defer func() {
 		if problem := recover(); problem != nil {
-			v.fail(problem, 0)
+			v.fail(problem, nil, 0)
 		}
 	}()
-	var splitter format.Splitter
+	renderer := format.New(v.format(), format.Options{
+		MaxMessage: v.messageBytes - len("data: \n"), // the most that a transport puts around it on a line
+		HardLimit:  v.itemBytes,
+		Envelope:   v.selection.Delivery.Envelope,
+	})
 	var scratch []byte
 	for {
 		c := v.nextCapture()
 		if c == nil {
 			return
 		}
-		splitter.Reset(c.source.signal, c.proto, v.messageBytes-len("\n"), v.itemBytes)
-		scratch = v.renderCapture(c, &splitter, scratch)
-		v.finishCapture(c, &splitter)
+		renderer.Reset(format.Batch{Signal: c.source.signal, Proto: c.proto, Point: c.source.point.String(), Time: c.time})
+		scratch = v.renderCapture(c, renderer, scratch)
+		if cap(scratch) > keepScratch {
+			scratch = nil
+		}
+		v.finishCapture(c, renderer.TooLarge(), cap(scratch))
 	}
 }
 
 // renderCapture renders one capture, message by message, and returns the scratch for the next.
-func (v *view) renderCapture(c *capture, splitter *format.Splitter, scratch []byte) []byte {
+func (v *view) renderCapture(c *capture, renderer format.Renderer, scratch []byte) []byte {
 	for v.wantsMore() {
-		message, items, more, err := splitter.Next(scratch[:0])
+		work := v.meters.rendering.begin(&v.renderShare, renderTime)
+		if work.granted <= 0 {
+			v.lose(c, dropOverhead)
+			return scratch
+		}
+		message, items, more, err := renderer.Next(scratch[:0])
+		work.end()
 		if err != nil {
 			v.logger.Error("remote_tap could not render a batch that it captured itself", zap.Error(err))
 			v.lose(c, dropInternalError)
@@ -46,6 +70,15 @@ func (v *view) renderCapture(c *capture, splitter *format.Splitter, scratch []by
 	return scratch
 }
 
+// format is the form that the view's taps want.
+func (v *view) format() format.Format {
+	f, err := format.Parse(string(v.selection.Delivery.Format))
+	if err != nil { // the selection knows the same names
+		panic(err)
+	}
+	return f
+}
+
 // nextCapture waits for a capture that a tap is waiting for; nil when the view is closed.
 func (v *view) nextCapture() *capture {
 	v.mu.Lock()
@@ -57,7 +90,7 @@ func (v *view) nextCapture() *capture {
 		return nil
 	}
 	c := v.popCapture()
-	v.rendering, v.rendered, v.abandoned = &c, 0, false
+	v.rendering, v.settled, v.abandoned = &c, 0, false
 	return &c
 }
 
@@ -84,13 +117,14 @@ func (v *view) append(c *capture, message []byte, items int) {
 	line = append(append(line, message...), '\n')
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	room := v.makeRoom(len(line))
+	v.scratch = cap(message)
+	room := v.makeRoom(len(line) + entryOverhead)
 	if v.abandoned || v.closed {
 		return
 	}
-	e := &entry{source: c.source, ordinal: c.ordinal, items: items, line: line, bytes: len(line)}
+	e := &entry{source: c.source, ordinal: c.ordinal, items: items, line: line, bytes: len(line) + entryOverhead}
 	if !room {
-		e.line, e.bytes, e.gap = nil, 0, dropQueueFull
+		e.line, e.bytes, e.gap = nil, entryOverhead, dropQueueFull
 	}
 	v.push(e)
 }
@@ -102,7 +136,7 @@ func (v *view) push(e *entry) {
 			e.wanted++
 		}
 	}
-	v.rendered += e.items
+	v.settled += e.items
 	v.log = append(v.log, e)
 	v.bytes += e.bytes
 	e.logged = true
@@ -117,19 +151,20 @@ func (v *view) push(e *entry) {
 func (v *view) lose(c *capture, reason dropReason) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if left := c.items - v.rendered; left > 0 && !v.abandoned {
-		v.push(&entry{source: c.source, ordinal: c.ordinal, items: left, gap: reason})
+	if left := c.items - v.settled; left > 0 && !v.abandoned {
+		v.push(&entry{source: c.source, ordinal: c.ordinal, items: left, bytes: entryOverhead, gap: reason})
 	}
 }
 
 // finishCapture lets go of a capture. Items that were too large for the queue were left out by
 // the splitter; they are a gap.
-func (v *view) finishCapture(c *capture, splitter *format.Splitter) {
-	if splitter.TooLarge() > 0 {
+func (v *view) finishCapture(c *capture, tooLarge, scratch int) {
+	if tooLarge > 0 {
 		v.lose(c, dropQueueFull)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.bytes -= len(c.proto)
+	v.bytes -= c.size()
+	v.scratch = scratch
 	v.rendering = nil
 }

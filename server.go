@@ -31,7 +31,7 @@ type server struct {
 	addr   net.Addr
 	served chan struct{} // closed when the accept loop has ended
 
-	connections connections // those that http.Server has handed over to us
+	connections connections
 
 	points int // that use it; guarded by the registry's mu
 }
@@ -43,7 +43,7 @@ func newServer(config *Config, settings processor.Settings) (*server, error) {
 		settings:    settings,
 		logger:      logger,
 		version:     settings.BuildInfo.Version,
-		broadcaster: newBroadcaster(config.Limit, config.PerTap, logger),
+		broadcaster: newBroadcaster(config.Limit, config.PerTap, config.MaxOverhead, logger),
 	}
 	var err error
 	s.telemetry, err = newTelemetry(settings.TelemetrySettings, s.broadcaster)
@@ -90,7 +90,15 @@ func (s *server) serveOn(ctx context.Context, listener net.Listener, host compon
 	httpServer.Protocols.SetHTTP1(true)
 	httpServer.Protocols.SetHTTP2(true)
 	httpServer.Protocols.SetUnencryptedHTTP2(true)
-	httpServer.HTTP2 = &http.HTTP2Config{SendPingTimeout: streamPeriod, PingTimeout: streamPeriod}
+	httpServer.HTTP2 = &http.HTTP2Config{
+		SendPingTimeout:  streamPeriod,
+		PingTimeout:      streamPeriod,
+		WriteByteTimeout: writeTimeout, // a client that pings but does not read
+	}
+	httpServer.ConnState = s.connections.follow
+	httpServer.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connectionKey{}, conn)
+	}
 	s.http, s.addr, s.served = httpServer, listener.Addr(), make(chan struct{})
 	go func() {
 		defer close(s.served)
@@ -105,6 +113,8 @@ func (s *server) serveOn(ctx context.Context, listener net.Listener, host compon
 // shutdown ends the taps, each with its reason, then the server. It returns when every goroutine
 // has ended: within two seconds, whatever the clients do, or when the context is done.
 func (s *server) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*farewell)
+	defer cancel()
 	s.broadcaster.close()
 	ended := make(chan struct{})
 	go func() {
@@ -131,13 +141,28 @@ func (s *server) stopHTTP(ctx context.Context) error {
 	if s.http.Shutdown(grace) == nil {
 		return nil
 	}
+	s.connections.cut() // Close alone would wait for TLS to take leave of each
 	return s.http.Close()
 }
 
-// connections are those of WebSocket clients, which http.Server does not close.
+// connections are all open ones, those of WebSocket clients included, which http.Server hands over.
 type connections struct {
 	mu   sync.Mutex
 	open map[net.Conn]struct{} // guarded by mu
+}
+
+// connectionKey is where a request's context has its connection.
+type connectionKey struct{}
+
+// follow is the server's ConnState. Who takes over a hijacked connection calls remove.
+func (c *connections) follow(conn net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		c.add(conn)
+	case http.StateClosed:
+		c.remove(conn)
+	case http.StateActive, http.StateIdle, http.StateHijacked:
+	}
 }
 
 func (c *connections) add(conn net.Conn) {
@@ -160,6 +185,6 @@ func (c *connections) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for conn := range c.open {
-		_ = conn.Close()
+		cut(conn)
 	}
 }

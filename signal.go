@@ -6,51 +6,73 @@ import (
 	"go.opentelemetry.io/collector/pdata/pprofile"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
-	"github.com/remotetap/remotetapprocessor/internal/otlp"
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 	"github.com/remotetap/remotetapprocessor/internal/subset"
 )
 
 // signalOps is all that differs between the signals on a pipeline's goroutine. The functions
 // only read their argument.
 type signalOps[T any] struct {
-	signal  otlp.Signal
-	items   func(T) int             // counted as the collector itself counts
-	marshal func(T) ([]byte, error) // the OTLP protobuf document
-	thin    func(T, subset.Keep) T  // a copy of the kept items; nil: a batch goes whole or not at all
+	items    func(T) int             // counted as the collector itself counts
+	marshal  func(T) ([]byte, error) // the OTLP protobuf document
+	size     func(T) int             // of that document in bytes; a fifth of the time of marshal
+	thin     func(T, subset.Keep) T  // a copy of the kept items; nil: a batch goes whole or not at all
+	observe  observeFunc[T]          // looks for why nothing matches; nil for profiles
+	classify classifyFunc[T]         // tells errors from the rest; nil where thin is
+	match    matchFunc[T]            // marks the items that a selection wants
 }
+
+// classifyFunc is one of Classes' methods.
+type classifyFunc[T any] func(*selection.Classes, T, *selection.Marks)
+
+// observeFunc is one of Recorder's methods.
+type observeFunc[T any] func(*selection.Recorder, T, int, selection.Budget) error
+
+// matchFunc is one of Matcher's methods.
+type matchFunc[T any] func(*selection.Matcher, T, int, *selection.Marks, selection.Budget) error
 
 func traceOps() *signalOps[ptrace.Traces] {
 	return &signalOps[ptrace.Traces]{
-		signal:  otlp.Traces,
-		items:   ptrace.Traces.SpanCount,
-		marshal: (&ptrace.ProtoMarshaler{}).MarshalTraces,
-		thin:    subset.Traces,
+		items:    ptrace.Traces.SpanCount,
+		marshal:  (&ptrace.ProtoMarshaler{}).MarshalTraces,
+		size:     (&ptrace.ProtoMarshaler{}).TracesSize,
+		thin:     subset.Traces,
+		match:    (*selection.Matcher).MatchTraces,
+		observe:  (*selection.Recorder).ObserveTraces,
+		classify: (*selection.Classes).ClassifyTraces,
 	}
 }
 
 func metricOps() *signalOps[pmetric.Metrics] {
 	return &signalOps[pmetric.Metrics]{
-		signal:  otlp.Metrics,
-		items:   pmetric.Metrics.DataPointCount,
-		marshal: (&pmetric.ProtoMarshaler{}).MarshalMetrics,
-		thin:    subset.Metrics,
+		items:    pmetric.Metrics.DataPointCount,
+		marshal:  (&pmetric.ProtoMarshaler{}).MarshalMetrics,
+		size:     (&pmetric.ProtoMarshaler{}).MetricsSize,
+		thin:     subset.Metrics,
+		match:    (*selection.Matcher).MatchMetrics,
+		observe:  (*selection.Recorder).ObserveMetrics,
+		classify: func(c *selection.Classes, _ pmetric.Metrics, m *selection.Marks) { c.ClassifyNone(m) },
 	}
 }
 
 func logOps() *signalOps[plog.Logs] {
 	return &signalOps[plog.Logs]{
-		signal:  otlp.Logs,
-		items:   plog.Logs.LogRecordCount,
-		marshal: (&plog.ProtoMarshaler{}).MarshalLogs,
-		thin:    subset.Logs,
+		items:    plog.Logs.LogRecordCount,
+		marshal:  (&plog.ProtoMarshaler{}).MarshalLogs,
+		size:     (&plog.ProtoMarshaler{}).LogsSize,
+		thin:     subset.Logs,
+		match:    (*selection.Matcher).MatchLogs,
+		observe:  (*selection.Recorder).ObserveLogs,
+		classify: (*selection.Classes).ClassifyLogs,
 	}
 }
 
 func profileOps() *signalOps[pprofile.Profiles] {
 	return &signalOps[pprofile.Profiles]{
-		signal:  otlp.Profiles,
 		items:   pprofile.Profiles.SampleCount,
 		marshal: marshalProfiles,
+		size:    (&pprofile.ProtoMarshaler{}).ProfilesSize,
+		match:   (*selection.Matcher).MatchProfiles,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 	"github.com/remotetap/remotetapprocessor/internal/subset"
 )
 
@@ -22,6 +23,7 @@ type source struct {
 	seen        atomic.Uint64           // items that passed while somebody watched
 	sent        atomic.Uint64           // items delivered, over all taps
 	dropped     [numDropReasons]atomic.Uint64
+	watched     atomic.Int64 // since when somebody watches, in Unix nanoseconds; 0: nobody does
 	nanoseconds atomic.Int64 // wall time taken from pipelines' goroutines
 
 	rate rateMeter
@@ -31,9 +33,16 @@ type source struct {
 type capture struct {
 	source  *source
 	ordinal uint64 // counts the captures of its view
+	time    time.Time
 	items   int
 	proto   []byte // the OTLP document
 }
+
+// captureOverhead is what a capture holds besides its bytes, about.
+const captureOverhead = 128
+
+// size is what a capture holds in bytes.
+func (c *capture) size() int { return len(c.proto) + captureOverhead }
 
 // batch is one call of a pipeline, as the views that watch it see it.
 type batch[T any] struct {
@@ -42,12 +51,20 @@ type batch[T any] struct {
 	data   T
 	items  int
 	now    time.Time
-	whole  []byte // the encoding of all items, made by the first view that wants it
+	whole  []byte  // the encoding of all items, made by the first view that wants it
+	sized  float64 // mean size of an item in bytes, once a view had to know it
 }
 
 // publish shows a batch to the views that watch its source. It runs on the pipeline's goroutine:
 // it encodes and never waits for a client. The data is only read and not kept.
 func publish[T any](s *source, views []*view, ops *signalOps[T], data T) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			for _, v := range views {
+				v.fail(problem, s, 0)
+			}
+		}
+	}()
 	b := batch[T]{source: s, ops: ops, data: data, items: ops.items(data), now: time.Now()}
 	if b.items == 0 {
 		return
@@ -60,29 +77,89 @@ func publish[T any](s *source, views []*view, ops *signalOps[T], data T) {
 	s.nanoseconds.Add(int64(time.Since(b.now)))
 }
 
-// offer gives one view what it may have of the batch. A panic (a bug, or pdata that was changed
-// while we read it) costs the view its taps and the pipeline nothing.
+// offer gives one view what it wants and may have of the batch. A panic (a bug, or pdata that was
+// changed while we read it) costs the view its taps and the pipeline nothing.
 func (b *batch[T]) offer(v *view) {
+	if v.failed.Load() {
+		return
+	}
 	account := admission{seen: b.items}
 	defer func() {
 		if problem := recover(); problem != nil {
-			v.fail(problem, b.items)
+			v.fail(problem, b.source, b.items)
 		}
 	}()
-	v.admit(&account, b.source.signal, b.ops.thin != nil, b.now)
-	proto := b.encode(v, &account)
-	v.publish(capture{source: b.source, items: account.admitted(), proto: proto}, &account)
+	work := v.meters.pipeline.begin(&v.pipelineShare, v.expected(b.source.signal, b.items))
+	proto := b.capture(v, &account, &work)
+	v.learnCall(b.source.signal, b.items-account.skipped, work.end())
+	v.publish(capture{source: b.source, time: b.now, items: account.admitted(), proto: proto}, &account)
 }
 
-// encode returns the admitted items as an OTLP document that fits the view's queue.
-// It lowers the admission if it has to, down to nothing.
-func (b *batch[T]) encode(v *view, account *admission) []byte {
+// capture selects, trims and encodes within the time that max_overhead grants, and keeps account.
+// It returns nil when there is nothing to deliver.
+func (b *batch[T]) capture(v *view, account *admission, work *work) []byte {
+	if work.granted <= 0 {
+		account.skipped = b.items
+		return nil
+	}
+	marks := v.marks.Get().(*selection.Marks)
+	defer v.marks.Put(marks)
+	within := selection.Budget{Now: work.elapsed, Until: work.granted}
+	if err := b.ops.match(v.matcher, b.data, b.items, marks, within); err != nil {
+		panic(err)
+	}
+	result := marks.Result()
+	account.skipped, account.unmatched, account.evalErrors = result.Skipped, result.Unmatched, result.EvalErrors
+	if recorder := v.hintsFor(result.Matched, b.now); recorder != nil && b.ops.observe != nil {
+		if err := b.ops.observe(recorder, b.data, b.items, within); err != nil {
+			panic(err)
+		}
+	}
+	if v.countsOnly || account.admitted() == 0 {
+		return nil
+	}
+	b.trim(v, account, marks, work.granted-work.elapsed())
+	return b.encode(v, account, marks)
+}
+
+// trim lowers the admission to the view's quota: errors stay first.
+func (b *batch[T]) trim(v *view, account *admission, marks *selection.Marks, left time.Duration) {
+	q := v.quota(b.source.signal, 0, left)
+	if !q.sure || !q.suffices(account.admitted()) {
+		q = v.quota(b.source.signal, b.meanSize(), left)
+	}
+	switch {
+	case q.suffices(account.admitted()):
+	case b.ops.thin == nil:
+		account.drop(q.reason, account.admitted())
+	default:
+		classes := v.classes.Get().(*selection.Classes)
+		defer v.classes.Put(classes)
+		b.ops.classify(classes, b.data, marks)
+		account.drop(q.reason, selection.Trim(marks, classes, q.total, q.reserve).Dropped)
+	}
+}
+
+// meanSize is the size of an item in bytes. It costs a fifth of the encoding, and is asked for only
+// when going by earlier batches would cost items.
+func (b *batch[T]) meanSize() float64 {
+	if b.sized == 0 {
+		b.sized = float64(b.ops.size(b.data)) / float64(b.items)
+	}
+	return b.sized
+}
+
+// encode returns the admitted items as an OTLP document that fits the view's queue. It lowers the
+// admission if it has to, down to nothing.
+func (b *batch[T]) encode(v *view, account *admission, marks *selection.Marks) []byte {
 	for kept := account.admitted(); kept > 0; kept = account.admitted() {
-		proto, err := b.marshal(kept)
+		begin := time.Now()
+		proto, err := b.marshal(kept, marks)
 		if err != nil {
 			account.drop(dropInternalError, kept)
 			return nil
 		}
+		v.learn(b.source.signal, kept, len(proto), time.Since(begin))
 		if len(proto) <= v.captureBytes {
 			return proto
 		}
@@ -96,11 +173,11 @@ func (b *batch[T]) encode(v *view, account *admission) []byte {
 	return nil
 }
 
-// marshal encodes `kept` of the batch's items, evenly chosen. Views that want the whole batch
-// share one encoding.
-func (b *batch[T]) marshal(kept int) ([]byte, error) {
+// marshal encodes `kept` of the marked items, evenly chosen. Views that want the whole batch share
+// one encoding.
+func (b *batch[T]) marshal(kept int, marks *selection.Marks) ([]byte, error) {
 	if kept < b.items {
-		return b.ops.marshal(b.ops.thin(b.data, subset.Evenly(kept, b.items)))
+		return b.ops.marshal(b.ops.thin(b.data, evenlyOf(marks, kept)))
 	}
 	if b.whole == nil {
 		whole, err := b.ops.marshal(b.data)
@@ -110,4 +187,19 @@ func (b *batch[T]) marshal(kept int) ([]byte, error) {
 		b.whole = whole
 	}
 	return b.whole, nil
+}
+
+// evenlyOf keeps some of the marked items, at even distances.
+func evenlyOf(marks *selection.Marks, kept int) subset.Keep {
+	if kept == marks.Count() {
+		return marks.Has
+	}
+	evenly, position := subset.Evenly(kept, marks.Count()), -1
+	return func(item int) bool {
+		if !marks.Has(item) {
+			return false
+		}
+		position++
+		return evenly(position)
+	}
 }

@@ -7,18 +7,28 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/remotetap/remotetapprocessor/internal/format"
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 // serveStream runs a tap as a plain HTTP response that does not end: lines of JSON, or server-sent
 // events if the client accepts those. It works on HTTP/1.0, HTTP/1.1 and HTTP/2.
-func (s *server) serveStream(w http.ResponseWriter, r *http.Request, sel selection) {
+func (s *server) serveStream(w http.ResponseWriter, r *http.Request, sel selection.Selection) {
 	events := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 	transport := "ndjson"
 	if events {
 		transport = "sse"
 	}
+	binary := sel.Delivery.Format == selection.FormatOTLPProto
+	if events && binary {
+		s.refuse(w, badParameter("format", "server-sent events are text, otlp_proto is not",
+			"leave the Accept header out, or choose another format"))
+		return
+	}
+	contentType := contentTypeOf(sel.Delivery.Format, events)
 	if r.Method == http.MethodHead {
-		writeStreamHeader(w, events)
+		writeStreamHeader(w, contentType)
 		return
 	}
 	ctx, t, err := s.broadcaster.subscribe(r.Context(), sel, clientOf(r, transport))
@@ -27,26 +37,37 @@ func (s *server) serveStream(w http.ResponseWriter, r *http.Request, sel selecti
 		return
 	}
 	defer s.broadcaster.sessions.Done()
-	c := &streamClient{w: w, control: http.NewResponseController(w), events: events}
-	// The stream outlives the server's read and write timeouts. Where there is no deadline
-	// to move (a test's recorder) there is none to fear.
+	defer s.broadcaster.unsubscribe(t, endInternalError) // in case of a panic; else it has ended before
+	c := &streamClient{w: w, control: http.NewResponseController(w), events: events, binary: binary}
+	// The stream outlives the server's read and write timeouts.
 	_ = c.control.SetReadDeadline(time.Time{})
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close") // a stream is the last on its connection
 	}
-	writeStreamHeader(w, events)
+	writeStreamHeader(w, contentType)
 	_ = c.write(writeDeadline(0)) // the header, at once; if that fails the session will see it
 	if _, _, aborts := s.serve(ctx, t, c).ending(); aborts {
 		panic(http.ErrAbortHandler) // so that the client sees a broken stream, not a finished one
 	}
 }
 
-func writeStreamHeader(w http.ResponseWriter, events bool) {
-	header := w.Header()
-	header.Set("Content-Type", "application/x-ndjson")
-	if events {
-		header.Set("Content-Type", "text/event-stream")
+// contentTypeOf is the media type of a stream.
+func contentTypeOf(f selection.Format, events bool) string {
+	switch {
+	case events:
+		return "text/event-stream"
+	case f == selection.FormatOTLPProto:
+		return "application/x-protobuf-delimited"
+	case f == selection.FormatText:
+		return "text/plain; charset=utf-8"
+	default:
+		return "application/x-ndjson"
 	}
+}
+
+func writeStreamHeader(w http.ResponseWriter, contentType string) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Accel-Buffering", "no") // nginx would hold the stream back
@@ -58,19 +79,38 @@ type streamClient struct {
 	// set at construction
 	w       http.ResponseWriter
 	control *http.ResponseController
-	events  bool
+	events  bool // server-sent events
+	binary  bool // protobuf, each message behind its length
 
-	mu       sync.Mutex
-	deadline time.Time // guarded by mu: when the write under way must be done
-	leaving  bool      // guarded by mu: the deadline is final
-	left     bool      // guarded by mu: the response is not ours any more
+	mu      sync.Mutex
+	leaving bool // guarded by mu: the deadline is final
+	left    bool // guarded by mu: the response is not ours any more
 }
 
 func (c *streamClient) send(e *entry) error {
+	if c.binary {
+		length := format.AppendLength(nil, e.message())
+		return c.write(writeDeadline(len(e.line)), length, e.message())
+	}
 	if !c.events {
 		return c.write(writeDeadline(len(e.line)), e.line)
 	}
 	return c.write(writeDeadline(len(e.line)), []byte("data: "), e.line, []byte("\n"))
+}
+
+// sendStats writes the account: a line, a stats event, or, among protobuf, a document that holds
+// nothing but an unknown field (1001) with the same JSON.
+func (c *streamClient) sendStats(message []byte) error {
+	deadline := writeDeadline(len(message))
+	switch {
+	case c.binary:
+		document := format.AppendStats(nil, message)
+		return c.write(deadline, format.AppendLength(nil, document), document)
+	case c.events:
+		return c.write(deadline, []byte("event: stats\ndata: "), message, []byte("\n\n"))
+	default:
+		return c.write(deadline, message, []byte("\n"))
+	}
 }
 
 // write writes and flushes within a deadline. Between writes there is none: HTTP/2 would reset
@@ -78,7 +118,7 @@ func (c *streamClient) send(e *entry) error {
 func (c *streamClient) write(deadline time.Time, parts ...[]byte) error {
 	c.allow(deadline)
 	err := c.writeParts(parts)
-	if err != nil && !time.Now().Before(c.allowed()) {
+	if err != nil && !time.Now().Before(deadline) {
 		return os.ErrDeadlineExceeded // HTTP/2 says only that the stream is gone
 	}
 	c.allow(time.Time{})
@@ -91,7 +131,26 @@ func (c *streamClient) writeParts(parts [][]byte) error {
 			return err
 		}
 	}
-	return c.control.Flush()
+	if err := c.control.Flush(); err != nil {
+		return err
+	}
+	// otelhttp's Flush, which we have just called, keeps the error to itself. net/http's own has
+	// nothing left to do now but to repeat it.
+	if inner, ok := innermost(c.w).(interface{ FlushError() error }); ok {
+		return inner.FlushError()
+	}
+	return nil
+}
+
+// innermost is the response that others have wrapped.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = outer.Unwrap()
+	}
 }
 
 // allow sets the deadline of the next write; zero for none.
@@ -103,16 +162,9 @@ func (c *streamClient) allow(deadline time.Time) {
 	}
 }
 
-func (c *streamClient) allowed() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.deadline
-}
-
 // setDeadline is called with mu held. Where there is no deadline to set, as on a test's recorder,
 // there is none to fear.
 func (c *streamClient) setDeadline(deadline time.Time) {
-	c.deadline = deadline
 	_ = c.control.SetWriteDeadline(deadline)
 }
 

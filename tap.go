@@ -3,12 +3,18 @@ package remotetapprocessor
 import (
 	"context"
 	"time"
+
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 // tap is one client's live subscription: a position in its view's log, and its own account.
 type tap struct {
 	// set at construction
 	id     uint64
+	points []string // ids of the points that it covers
+	limits limitsJSON
+	asked  string // the selection, as a query string
+	wants  selection.Delivery
 	view   *view
 	client clientInfo
 	opened time.Time
@@ -38,6 +44,9 @@ func (v *view) join(t *tap) bool {
 	t.view, t.from, t.position, t.base = v, v.ordinal, v.frontier(), v.total
 	v.furthest = t.position
 	v.taps = append(v.taps, t)
+	if t.wants.Stats > 0 {
+		v.hints.listen(1, t.opened)
+	}
 	v.work.Signal()
 	return true
 }
@@ -99,8 +108,9 @@ func (t *tap) wake() {
 	}
 }
 
-// delivered records that the socket accepted the message in flight.
-func (t *tap) delivered() {
+// delivered records that the socket accepted the message in flight, and returns the number of
+// items that it has accepted by now.
+func (t *tap) delivered() (sent uint64) {
 	t.view.mu.Lock()
 	defer t.view.mu.Unlock()
 	e := t.inFlight
@@ -108,6 +118,7 @@ func (t *tap) delivered() {
 	t.sent += uint64(e.items)
 	t.bytes += uint64(len(e.line))
 	e.source.sent.Add(uint64(e.items))
+	return t.sent
 }
 
 // lose counts items that were queued and will not be delivered. Call with view.mu held.
@@ -120,25 +131,25 @@ func (t *tap) lose(s *source, ordinal uint64, reason dropReason, items int) {
 }
 
 // leave ends the subscription: what still waits is counted as tap_ended. It returns the final
-// account, and whether the view has no tap left and is closed. A second call only returns these.
+// account, and whether the view has no tap left. A second call only returns these.
 func (t *tap) leave(now time.Time) (final ledger, last bool) {
 	v := t.view
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if t.final == nil {
-		t.giveUp()
+		t.giveUp(dropTapEnded)
 		v.remove(t)
 		final := t.account(now)
 		t.final = &final
 	}
-	return *t.final, v.closed
+	return *t.final, len(v.taps) == 0
 }
 
-// giveUp counts everything that waits for the tap as tap_ended.
-func (t *tap) giveUp() {
+// giveUp counts everything that waits for the tap as lost.
+func (t *tap) giveUp(reason dropReason) {
 	v := t.view
 	if t.inFlight != nil {
-		t.lose(t.inFlight.source, t.inFlight.ordinal, dropTapEnded, t.inFlight.items)
+		t.lose(t.inFlight.source, t.inFlight.ordinal, reason, t.inFlight.items)
 		t.inFlight = nil
 	}
 	for t.position = max(t.position, v.first); t.position < v.frontier(); t.position++ {
@@ -147,13 +158,13 @@ func (t *tap) giveUp() {
 			continue
 		}
 		e.wanted--
-		t.lose(e.source, e.ordinal, dropTapEnded, e.items)
+		t.lose(e.source, e.ordinal, reason, e.items)
 	}
 	if v.rendering != nil && !v.abandoned {
-		t.lose(v.rendering.source, v.rendering.ordinal, dropTapEnded, v.rendering.items-v.rendered)
+		t.lose(v.rendering.source, v.rendering.ordinal, reason, v.rendering.items-v.settled)
 	}
 	for i := range v.captures {
-		t.lose(v.captures[i].source, v.captures[i].ordinal, dropTapEnded, v.captures[i].items)
+		t.lose(v.captures[i].source, v.captures[i].ordinal, reason, v.captures[i].items)
 	}
 	v.releaseTaken()
 }
@@ -161,12 +172,13 @@ func (t *tap) giveUp() {
 // remove forgets a tap. With the last one the view closes and its renderer ends.
 func (v *view) remove(t *tap) {
 	v.taps = without(v.taps, t)
+	if t.wants.Stats > 0 {
+		v.hints.listen(-1, t.opened)
+	}
 	v.waiting = without(v.waiting, t)
 	if len(v.taps) == 0 {
-		v.closed = true
-		v.captures, v.log = nil, nil
+		v.close()
 	}
-	v.work.Broadcast()
 }
 
 // without returns the slice without every occurrence of one element, in place.
@@ -195,13 +207,16 @@ func (t *tap) ledger(now time.Time) ledger {
 func (t *tap) account(now time.Time) ledger {
 	total := &t.view.total
 	l := ledger{
-		since:   t.opened,
-		now:     now,
-		seen:    total.seen - t.base.seen,
-		matched: total.matched - t.base.matched,
-		sent:    t.sent,
-		bytes:   t.bytes,
-		pending: total.queued - t.base.queued - t.sent,
+		since:      t.opened,
+		now:        now,
+		seen:       total.seen - t.base.seen,
+		skipped:    total.skipped - t.base.skipped,
+		unmatched:  total.unmatched - t.base.unmatched,
+		matched:    total.matched - t.base.matched,
+		evalErrors: total.evalErrors - t.base.evalErrors,
+		sent:       total.counted - t.base.counted + t.sent,
+		bytes:      t.bytes,
+		pending:    total.queued - t.base.queued - t.sent,
 	}
 	for reason := range l.dropped {
 		l.pending -= t.dropped[reason]

@@ -17,6 +17,7 @@ import (
 
 	"github.com/remotetap/remotetapprocessor/internal/metadata"
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 // rig is a broadcaster with one source of spans, without any server.
@@ -32,7 +33,7 @@ func newRig(t testing.TB, ceilings PerTapConfig) *rig {
 	}
 	r := &rig{
 		t:           t,
-		broadcaster: newBroadcaster(1000, ceilings, zaptest.NewLogger(t)),
+		broadcaster: newBroadcaster(1000, ceilings, 64, zaptest.NewLogger(t)),
 		source:      &source{point: component.NewID(metadata.Type), signal: otlp.Traces},
 	}
 	r.broadcaster.add(r.source)
@@ -46,7 +47,7 @@ func (r *rig) publish(traces ptrace.Traces) {
 	}
 }
 
-func (r *rig) subscribe(sel selection) *tap {
+func (r *rig) subscribe(sel selection.Selection) *tap {
 	r.t.Helper()
 	_, t, err := r.broadcaster.subscribe(r.t.Context(), sel, clientInfo{})
 	require.NoError(r.t, err)
@@ -56,8 +57,15 @@ func (r *rig) subscribe(sel selection) *tap {
 func (r *rig) leave(t *tap) ledger { return r.broadcaster.unsubscribe(t, endClientClosed) }
 
 // everything is the selection of a client that asks for nothing in particular.
-func everything() selection {
-	return selection{signals: allSignals(), maxMessage: defaultMaxMessage}
+func everything() selection.Selection { return selected("") }
+
+// selected is the selection of a query string.
+func selected(query string) selection.Selection {
+	sel, err := parseSelection(query, selection.AllSignals())
+	if err != nil {
+		panic(err)
+	}
+	return sel
 }
 
 // reader takes a tap's messages as a session does.
@@ -120,6 +128,7 @@ func spanNames(t testing.TB, message []byte) []string {
 // Call with view.mu held.
 func waiting(t *tap) (items, bytes int) {
 	v := t.view
+	bytes = v.scratch
 	if t.inFlight != nil {
 		items += t.inFlight.items
 		bytes += t.inFlight.bytes
@@ -131,13 +140,13 @@ func waiting(t *tap) (items, bytes int) {
 		}
 	}
 	if v.rendering != nil {
-		bytes += len(v.rendering.proto)
+		bytes += v.rendering.size()
 		if !v.abandoned && v.rendering.ordinal >= t.from {
-			items += v.rendering.items - v.rendered
+			items += v.rendering.items - v.settled
 		}
 	}
 	for _, c := range v.captures {
-		bytes += len(c.proto)
+		bytes += c.size()
 		if c.ordinal >= t.from {
 			items += c.items
 		}
@@ -290,9 +299,9 @@ func TestCeilings(t *testing.T) {
 			ceilings: PerTapConfig{ItemsPerSecond: 4}, batches: []int{3, 3},
 			wantSent: 4, wantLost: map[string]uint64{"rate_limit": 2},
 		},
-		"the byte rate is a debt that the next batch pays": {
+		"a batch over the byte rate is trimmed by its real size": {
 			ceilings: PerTapConfig{MiBPerSecond: 0.001}, batches: []int{100, 100},
-			wantSent: 100, wantLost: map[string]uint64{"byte_limit": 100},
+			wantSent: 16, wantLost: map[string]uint64{"byte_limit": 184},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -413,10 +422,15 @@ func randomLedger(t *testing.T, random *rand.Rand) {
 		ItemsPerSecond: []float64{0, 0, 20, 200}[random.IntN(4)],
 		MiBPerSecond:   []float64{0, 0.05, 10}[random.IntN(3)],
 	})
-	selections := []selection{
+	selections := []selection.Selection{
 		everything(),
-		{signals: setOf(otlp.Traces), maxMessage: minMaxMessage},
-		{signals: setOf(otlp.Traces), maxMessage: maxMaxMessage},
+		selected("signal=traces&max_message=1024"),
+		selected("signal=traces&max_message=16777216"),
+		selected("name=span+1"),
+		selected("service=checkout&attr.none=x"),
+		selected("rate=10"),
+		selected("sample=0.3"),
+		selected(`where=span.name+==+"span 3"`),
 	}
 	var open []*reader
 	for range 200 {

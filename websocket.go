@@ -2,7 +2,10 @@ package remotetapprocessor
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -10,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 const (
@@ -18,11 +23,14 @@ const (
 	maxClientMessage = 64 * kib
 	// maxCloseReason is what a close frame has room for (RFC 6455 section 5.5).
 	maxCloseReason = 123
+	// maxPrepared is the share of a queue, as a divisor, up to which a compressed frame is kept for
+	// all clients. What is larger is compressed for each, since the frame triples what waits.
+	maxPrepared = 32
 )
 
 // serveWebSocket upgrades the request and runs the tap on it. The tap is open before the client
 // hears so: what passes from then on reaches it.
-func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel selection) {
+func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel selection.Selection) {
 	if err := checkHandshake(r); err != nil {
 		s.refuse(w, err)
 		return
@@ -34,6 +42,7 @@ func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel sele
 		return
 	}
 	defer s.broadcaster.sessions.Done()
+	defer s.broadcaster.unsubscribe(t, endInternalError) // in case of a panic; else it has ended before
 	upgrader := websocket.Upgrader{
 		HandshakeTimeout:  writeTimeout,
 		ReadBufferSize:    kib,
@@ -41,26 +50,37 @@ func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel sele
 		EnableCompression: true,
 		CheckOrigin:       func(*http.Request) bool { return true }, // the guard has checked it
 	}
+	if hijacked, ok := r.Context().Value(connectionKey{}).(net.Conn); ok {
+		defer s.connections.remove(hijacked)
+	}
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		s.broadcaster.unsubscribe(t, endClientClosed)
 		return
 	}
-	c := newWebSocketClient(conn, t, wantsDeflate(r.Header))
-	s.connections.add(conn.NetConn())
-	defer s.connections.remove(conn.NetConn())
+	kind := websocket.TextMessage
+	if t.view.format().Binary() {
+		kind = websocket.BinaryMessage
+	}
+	c := newWebSocketClient(conn, t, kind, wantsDeflate(r.Header))
 	_ = s.serve(ctx, t, c) // the close frame says how it ended
 }
 
 // checkHandshake finds what is wrong with a handshake before a tap is opened for it.
 func checkHandshake(r *http.Request) error {
-	if r.ProtoMajor != 1 {
+	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-Websocket-Key"))
+	switch {
+	case r.ProtoMajor != 1:
 		return badParameter("", "WebSocket needs HTTP/1.1", "connect without HTTP/2, or read the stream with a plain GET")
-	}
-	if r.Header.Get("Sec-Websocket-Version") != "13" {
+	case r.Method != http.MethodGet:
+		return badParameter("", "a WebSocket begins with a GET", "use GET")
+	case r.Header.Get("Sec-Websocket-Version") != "13":
 		return badParameter("", "WebSocket version 13 is the only one (RFC 6455)", "send Sec-WebSocket-Version: 13")
+	case err != nil || len(key) != 16:
+		return badParameter("", "Sec-WebSocket-Key is not 16 bytes in base64 (RFC 6455)", "send a new one with each handshake")
+	default:
+		return nil
 	}
-	return nil
 }
 
 // wantsDeflate tells whether the client offered permessage-deflate; the upgrader agrees to it
@@ -89,18 +109,21 @@ type webSocketClient struct {
 	// set at construction
 	conn       *websocket.Conn
 	view       *view
+	kind       int           // of messages: text, or binary for protobuf
 	compressed bool          // permessage-deflate (RFC 7692) was agreed
 	gone       chan struct{} // closed when the reader has ended
 }
 
-func newWebSocketClient(conn *websocket.Conn, t *tap, compressed bool) *webSocketClient {
+func newWebSocketClient(conn *websocket.Conn, t *tap, kind int, compressed bool) *webSocketClient {
 	c := &webSocketClient{
 		conn:       conn,
 		view:       t.view,
+		kind:       kind,
 		compressed: compressed,
 		gone:       make(chan struct{}),
 	}
 	conn.SetReadLimit(maxClientMessage)
+	conn.SetCloseHandler(func(int, string) error { return nil }) // end answers, with the account
 	go c.read(t.cancel)
 	return c
 }
@@ -110,11 +133,12 @@ func newWebSocketClient(conn *websocket.Conn, t *tap, compressed bool) *webSocke
 func (c *webSocketClient) read(cancel context.CancelCauseFunc) {
 	defer close(c.gone)
 	alive := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(silenceLimit)) }
-	answerPing := c.conn.PingHandler()
 	c.conn.SetPongHandler(alive)
 	c.conn.SetPingHandler(func(data string) error {
-		_ = alive("")
-		return answerPing(data)
+		// Longer than gorilla's own answer may take: a client may be slow. The session will
+		// meet the error, if there is one.
+		_ = c.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeTimeout))
+		return alive("")
 	})
 	for {
 		_ = alive("")
@@ -131,7 +155,8 @@ func reasonOfRead(err error) endReason {
 	var closed *websocket.CloseError
 	var network net.Error
 	switch {
-	case errors.As(err, &closed), errors.As(err, &network), errors.Is(err, net.ErrClosed):
+	case errors.As(err, &closed), errors.As(err, &network), errors.Is(err, net.ErrClosed),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return endClientClosed
 	default:
 		return endProtocolError
@@ -143,18 +168,26 @@ func (c *webSocketClient) send(e *entry) error {
 	if err := c.conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	if !c.compressed {
-		return c.conn.WriteMessage(websocket.TextMessage, e.message())
+	if !c.compressed || len(e.line) > c.view.queueBytes/maxPrepared {
+		return c.conn.WriteMessage(c.kind, e.message())
 	}
 	e.prepared.once.Do(func() {
 		// The frame is kept with the message: plain, compressed, and the copy in between.
 		c.view.grow(e, 2*len(e.line))
-		e.prepared.message, e.prepared.err = websocket.NewPreparedMessage(websocket.TextMessage, e.message())
+		e.prepared.message, e.prepared.err = websocket.NewPreparedMessage(c.kind, e.message())
 	})
 	if e.prepared.err != nil {
 		return e.prepared.err
 	}
 	return c.conn.WritePreparedMessage(e.prepared.message)
+}
+
+// sendStats writes the account as a text message, whatever the format.
+func (c *webSocketClient) sendStats(message []byte) error {
+	if err := c.conn.SetWriteDeadline(writeDeadline(len(message))); err != nil {
+		return err
+	}
+	return c.conn.WriteMessage(websocket.TextMessage, message)
 }
 
 func (c *webSocketClient) keepAlive() error {
@@ -169,8 +202,17 @@ func (c *webSocketClient) interrupt() {
 	select {
 	case <-c.gone:
 	case <-time.After(farewell):
-		_ = c.conn.Close()
+		cut(c.conn.NetConn())
 	}
+}
+
+// cut closes a connection without a word. TLS would wait five seconds for a client that does not
+// read to take its last one.
+func cut(conn net.Conn) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	_ = conn.Close()
 }
 
 // end sends the close frame, waits for the client's own for a moment, and closes the connection.
@@ -181,9 +223,11 @@ func (c *webSocketClient) end(reason endReason, final ledger) {
 	if c.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(farewell)) == nil {
 		select {
 		case <-c.gone:
+			_ = c.conn.Close()
+			return
 		case <-time.After(farewell):
 		}
 	}
-	_ = c.conn.Close()
+	cut(c.conn.NetConn())
 	<-c.gone
 }
