@@ -1,6 +1,7 @@
 package remotetapprocessor
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -91,4 +92,41 @@ func TestClockThatJumpsBackGrantsNothingExtra(t *testing.T) {
 		now = now.Add(-time.Hour)
 	}
 	assert.Zero(t, o.ask(&s, time.Millisecond, now))
+}
+
+// On the real clock, however busy the machine: what many pipelines take together goes beyond the
+// share by no more than what can be saved up, and the calls that were under way.
+func TestOverheadHoldsUnderContention(t *testing.T) {
+	const share, pipelines = 0.02, 8
+	r := newRig(t, PerTapConfig{})
+	r.broadcaster.meters = newMeters(share)
+	tap := r.subscribe(selected(`where=IsMatch(span.name, "^s.*9$")`))
+	batch := spans(2000)
+	begin := time.Now()
+	var longest [pipelines]time.Duration
+	var group sync.WaitGroup
+	for i := range pipelines {
+		group.Go(func() {
+			for range 200 {
+				call := time.Now()
+				r.publish(batch)
+				longest[i] = max(longest[i], time.Since(call))
+			}
+		})
+	}
+	group.Wait()
+	elapsed := time.Since(begin)
+	allowed := time.Duration(share * float64(elapsed+overheadBurst))
+	for _, call := range longest {
+		allowed += call
+	}
+	l := checkLedger(t, tap)
+	assert.Positive(t, l.skipped)
+	assert.Equal(t, uint64(pipelines*200*2000), l.seen)
+	meter := r.broadcaster.meters.pipeline
+	meter.mu.Lock()
+	granted := share*(elapsed+overheadBurst).Seconds() - meter.left
+	meter.mu.Unlock()
+	assert.LessOrEqual(t, granted, allowed.Seconds())
+	r.leave(tap)
 }

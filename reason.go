@@ -77,6 +77,11 @@ func (r endReason) ending() (name string, closeCode int, aborts bool) {
 	}
 }
 
+// listens tells whether the client may still read when a tap ends so.
+func (r endReason) listens() bool {
+	return r != endClientClosed && r != endProtocolError && r != endWriteTimeout
+}
+
 // String returns the name that the close frame, the metric and the log line use.
 func (r endReason) String() string {
 	name, _, _ := r.ending()

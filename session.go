@@ -139,9 +139,8 @@ func (s *server) serve(ctx context.Context, t *tap, c farEnd) endReason {
 	reason := endInternalError
 	defer func() {
 		final := s.broadcaster.unsubscribe(t, reason)
-		if t.wants.Stats > 0 && reason != endClientClosed {
-			c.interrupt()
-			_ = c.sendStats(t.statsMessage(final)) // the last word but the farewell; a client that is gone misses it
+		if t.wants.Stats > 0 && reason.listens() {
+			_ = c.sendStats(t.statsMessage(final)) // the last word but the farewell
 		}
 		c.end(reason, final)
 		s.logger.Info("tap ended", append(t.fields(), final.fields(reason)...)...)

@@ -96,7 +96,7 @@ func TestBrokenWebSocketClientEndsAlone(t *testing.T) {
 		{"a message that says it is longer than memory", []byte{0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}, 1009, "protocol_error"},
 		{"not a frame at all", []byte("GET / HTTP/1.1\r\n\r\n"), 1002, "protocol_error"},
 		{"an orderly close", maskedFrame(0x88, []byte{3, 232}), 1000, "client_closed"},
-		{"messages, and then a close", append(bytes.Repeat(maskedFrame(0x81, []byte("hello?")), 100), maskedFrame(0x88, nil)...), 1000, "client_closed"},
+		{"messages, and then a close", append(bytes.Repeat(maskedFrame(0x81, []byte("hello?")), 100), maskedFrame(0x88, []byte{3, 232})...), 1000, "client_closed"},
 	} {
 		t.Run(broken.name, func(t *testing.T) {
 			r, err := c.ask(webSocketHandshake)
