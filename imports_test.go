@@ -16,10 +16,11 @@ const module = "github.com/remotetap/remotetapprocessor"
 // dependencies outside the standard library may have.
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	may := map[string][]string{
-		"internal/otlp":   {},
-		"internal/format": {module + "/internal/otlp"},
-		"internal/guard":  {"golang.org/x/net/publicsuffix"},
-		"internal/subset": {"go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
+		"internal/otlp":    {},
+		"internal/nearest": {},
+		"internal/format":  {module + "/internal/otlp"},
+		"internal/guard":   {"golang.org/x/net/publicsuffix"},
+		"internal/subset":  {"go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
 	}
 	for _, pkg := range list(t, "./...") {
 		room, _ := strings.CutPrefix(pkg, module+"/")

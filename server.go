@@ -74,7 +74,10 @@ func (s *server) listenError(err error) error {
 		return fmt.Errorf("endpoint: %s is taken by another program, perhaps another collector; "+
 			"stop it, or write another port: %w", endpoint, err)
 	}
-	return fmt.Errorf("endpoint: cannot listen on %s: %w", endpoint, err)
+	if _, network := errors.AsType[*net.OpError](err); network {
+		return fmt.Errorf("endpoint: cannot listen on %s: %w", endpoint, err)
+	}
+	return fmt.Errorf("tls: %w", err)
 }
 
 // serveOn serves a listener until shutdown, on a goroutine of its own.
