@@ -165,6 +165,8 @@ func TestFormatNoneCountsWithoutData(t *testing.T) {
 		assert.EqualValues(t, 3, stats["matched"])
 		assert.EqualValues(t, 3, stats["sent"])
 		assert.EqualValues(t, 0, stats["bytes"])
+		assert.EqualValues(t, 0, stats["pending"])
+		checkLedger(t, o.s.broadcaster.snapshot().taps[0])
 	})
 }
 

@@ -92,7 +92,11 @@ func (b *batch[T]) offer(v *view) {
 	work := v.meters.pipeline.begin(&v.pipelineShare, v.expected(b.source.signal, b.items))
 	proto := b.capture(v, &account, &work)
 	v.learnCall(b.source.signal, b.items-account.skipped, work.end())
-	v.publish(capture{source: b.source, time: b.now, items: account.admitted(), proto: proto}, &account)
+	c := capture{source: b.source, time: b.now, proto: proto}
+	if proto != nil {
+		c.items = account.admitted() // format=none counts, and has nothing to queue
+	}
+	v.publish(c, &account)
 }
 
 // capture selects, trims and encodes within the time that max_overhead grants, and keeps account.

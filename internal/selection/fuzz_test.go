@@ -99,12 +99,12 @@ func FuzzSample(f *testing.F) {
 	f.Add(0.5, uint64(1))
 	f.Fuzz(func(t *testing.T, share float64, r uint64) {
 		if !(share >= 1e-9 && share <= 1) {
-			t.Skip()
+			return
 		}
 		r %= randomValues
 		want := float64(r) >= (1-share)*randomValues
 		if math.Abs(float64(r)-(1-share)*randomValues) < randomValues*1e-4*math.Min(share, 1) {
-			t.Skip() // within the rounding of samplers
+			return // within the rounding of samplers
 		}
 		require.Equal(t, want, r >= rejectionThreshold(share))
 	})

@@ -46,7 +46,7 @@ func FuzzGlobAndFold(f *testing.F) {
 	f.Add("STRASSE", "straße ſtrasse")
 	f.Fuzz(func(t *testing.T, pattern, text string) {
 		if len(pattern) > 50 || len(text) > 200 || strings.ToValidUTF8(pattern, "") != pattern || strings.ToValidUTF8(text, "") != text {
-			t.Skip()
+			return
 		}
 		require.Equal(t, naiveGlob(pattern, text), newGlob(pattern).matches(text))
 		if pattern == "" {
