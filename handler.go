@@ -39,7 +39,8 @@ func (s *server) routes() http.Handler {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serveTapPath(w, r, signals) })
 	}
 	mux.HandleFunc("/v1/points", s.servePoints)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, unknownPath(r.URL.Path)) })
+	s.addService(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, unknownPath(r.URL.Path)) })
 	return mux
 }
 
@@ -47,7 +48,7 @@ func (s *server) routes() http.Handler {
 func (s *server) serveTapPath(w http.ResponseWriter, r *http.Request, signals selection.Signals) {
 	upgrade := websocket.IsWebSocketUpgrade(r)
 	if err := checkMethod(r); err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	if r.URL.Path == "/" && !upgrade {
@@ -55,13 +56,13 @@ func (s *server) serveTapPath(w http.ResponseWriter, r *http.Request, signals se
 		return
 	}
 	if r.ContentLength != 0 {
-		s.refuse(w, badParameter("", "a tap takes no request body", "put what you want to see into the query string"))
+		s.refuse(w, r, badParameter("", "a tap takes no request body", "put what you want to see into the query string"))
 		return
 	}
 	sel, err := parseSelection(r.URL.RawQuery, signals)
 	switch {
 	case err != nil:
-		s.refuse(w, asRefusal(err))
+		s.refuse(w, r, asRefusal(err))
 	case upgrade:
 		s.serveWebSocket(w, r, sel)
 	default:
@@ -101,25 +102,30 @@ func unknownPath(path string) *refusal {
 		status:  http.StatusNotFound,
 		reason:  refusedBadRequest,
 		Message: "there is nothing at " + path,
-		Hint:    "the paths are /, /v1/tap, /v1/traces, /v1/metrics, /v1/logs, /v1/profiles and /v1/points",
+		Hint: "the paths are /, /v1/tap, /v1/traces, /v1/metrics, /v1/logs, /v1/profiles and /v1/points; for gRPC " +
+			servicePath() + "Tap and ListPoints",
 	}
 }
 
 // refuse counts a refusal and answers with it.
-func (s *server) refuse(w http.ResponseWriter, err error) {
-	if r, ok := errors.AsType[*refusal](err); ok {
-		s.broadcaster.countRefusal(r.reason)
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		s.broadcaster.countRefusal(refused.reason)
 	}
-	s.answer(w, err)
+	s.answer(w, r, err)
 }
 
-// answer answers with a refusal that has been counted.
-func (s *server) answer(w http.ResponseWriter, err error) {
-	r, ok := errors.AsType[*refusal](err)
+// answer answers with a refusal that has been counted, in the protocol of the request.
+func (s *server) answer(w http.ResponseWriter, r *http.Request, err error) {
+	refused, ok := errors.AsType[*refusal](err)
 	if !ok {
-		r = &refusal{status: http.StatusInternalServerError, Message: err.Error()}
+		refused = &refusal{status: http.StatusInternalServerError, Message: err.Error()}
 	}
-	r.write(w)
+	if s.isRPC(r) {
+		_ = s.rpcErrors.Write(w, r, refused.rpcError()) // a client that has left already needs no answer
+		return
+	}
+	refused.write(w)
 }
 
 // guarded refuses what a foreign web page may have caused before anything else looks at it.
@@ -133,7 +139,7 @@ func (s *server) guarded(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if refused := rules.Check(r); refused != nil {
-			s.refuse(w, &refusal{status: refused.Status, reason: refusedForbidden, Message: refused.Message, Hint: refused.Hint})
+			s.refuse(w, r, &refusal{status: refused.Status, reason: refusedForbidden, Message: refused.Message, Hint: refused.Hint})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -141,16 +147,16 @@ func (s *server) guarded(next http.Handler) http.Handler {
 }
 
 // unauthorized answers for confighttp where credentials or the request's encoding are wrong.
-func (s *server) unauthorized(w http.ResponseWriter, _ *http.Request, message string, status int) {
-	r := &refusal{status: status, reason: refusedBadRequest, Message: message}
+func (s *server) unauthorized(w http.ResponseWriter, r *http.Request, message string, status int) {
+	refused := &refusal{status: status, reason: refusedBadRequest, Message: message}
 	if status == http.StatusUnauthorized {
 		scheme := s.authScheme()
-		r.reason = refusedUnauthenticated
-		r.header = http.Header{"Www-Authenticate": {scheme + ` realm="remote_tap"`}}
-		r.Message = "the request has no valid credentials"
-		r.Hint = "send them in an Authorization header (" + scheme + ")"
+		refused.reason = refusedUnauthenticated
+		refused.header = http.Header{"Www-Authenticate": {scheme + ` realm="remote_tap"`}}
+		refused.Message = "the request has no valid credentials"
+		refused.Hint = "send them in an Authorization header (" + scheme + ")"
 	}
-	s.refuse(w, r)
+	s.refuse(w, r, refused)
 }
 
 // authScheme is the HTTP authentication scheme (RFC 9110 section 11.1) that the configured

@@ -16,11 +16,12 @@ const module = "github.com/remotetap/remotetapprocessor"
 // dependencies outside the standard library may have.
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	may := map[string][]string{
-		"internal/otlp":    {},
-		"internal/nearest": {},
-		"internal/format":  {module + "/internal/otlp"},
-		"internal/guard":   {"golang.org/x/net/publicsuffix"},
-		"internal/subset":  {"go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
+		"internal/otlp":      {},
+		"internal/nearest":   {},
+		"internal/format":    {module + "/internal/otlp"},
+		"proto/remotetap/v1": {"google.golang.org/protobuf/", "google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc/status", "go.opentelemetry.io/proto/otlp/", "golang.org/x/"},
+		"internal/guard":     {"golang.org/x/net/publicsuffix"},
+		"internal/subset":    {"go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
 	}
 	for _, pkg := range list(t, "./...") {
 		room, _ := strings.CutPrefix(pkg, module+"/")

@@ -60,16 +60,16 @@ type (
 // servePoints answers GET /v1/points.
 func (s *server) servePoints(w http.ResponseWriter, r *http.Request) {
 	if err := checkMethod(r); err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	if r.URL.RawQuery != "" {
-		s.refuse(w, badParameter("", "/v1/points takes no parameters", "leave the query string out"))
+		s.refuse(w, r, badParameter("", "/v1/points takes no parameters", "leave the query string out"))
 		return
 	}
 	body, err := json.MarshalIndent(s.describe(time.Now()), "", "  ")
 	if err != nil {
-		s.answer(w, err)
+		s.answer(w, r, err)
 		return
 	}
 	writeAnswer(w, "application/json", append(body, '\n'))
@@ -85,7 +85,7 @@ func writeAnswer(w http.ResponseWriter, contentType string, body []byte) {
 
 func (s *server) describe(now time.Time) pointsJSON {
 	state := s.broadcaster.snapshot()
-	answer := pointsJSON{Version: s.version, Points: pointsOf(state, now), Taps: []tapJSON{}, Limits: s.broadcaster.limits()}
+	answer := pointsJSON{Version: s.version, Points: pointsOf(state, now), Taps: []tapJSON{}, Limits: s.broadcaster.limits().json()}
 	for _, t := range state.taps {
 		answer.Taps = append(answer.Taps, tapJSON{
 			ID:        t.id,
@@ -100,15 +100,25 @@ func (s *server) describe(now time.Time) pointsJSON {
 	return answer
 }
 
-// limits are those that the configuration sets.
-func (b *broadcaster) limits() limitsJSON {
+// limits are what the configuration allows.
+type limits struct {
+	taps        int
+	perTap      PerTapConfig
+	maxOverhead float64
+}
+
+func (b *broadcaster) limits() limits {
+	return limits{taps: b.limit, perTap: b.ceilings, maxOverhead: b.meters.pipeline.share}
+}
+
+func (l limits) json() limitsJSON {
 	return limitsJSON{
-		Limit:          b.limit,
-		ItemsPerSecond: b.ceilings.ItemsPerSecond,
-		MiBPerSecond:   b.ceilings.MiBPerSecond,
-		QueueMiB:       b.ceilings.QueueMiB,
-		MaxDuration:    b.ceilings.MaxDuration.String(),
-		MaxOverhead:    b.meters.pipeline.share,
+		Limit:          l.taps,
+		ItemsPerSecond: l.perTap.ItemsPerSecond,
+		MiBPerSecond:   l.perTap.MiBPerSecond,
+		QueueMiB:       l.perTap.QueueMiB,
+		MaxDuration:    l.perTap.MaxDuration.String(),
+		MaxOverhead:    l.maxOverhead,
 	}
 }
 
@@ -150,7 +160,7 @@ func (l ledger) json() ledgerJSON {
 // serveHelp answers curl on / with what there is and how to see it.
 func (s *server) serveHelp(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" {
-		s.refuse(w, badParameter("", "the help takes no parameters", "to tap, add them to /v1/tap: /v1/tap?"+r.URL.RawQuery))
+		s.refuse(w, r, badParameter("", "the help takes no parameters", "to tap, add them to /v1/tap: /v1/tap?"+r.URL.RawQuery))
 		return
 	}
 	writeAnswer(w, "text/plain; charset=utf-8", []byte(s.help(hostOf(r), r.TLS != nil)))

@@ -1,6 +1,9 @@
 package remotetapprocessor
 
-import "github.com/gorilla/websocket"
+import (
+	"connectrpc.com/connect"
+	"github.com/gorilla/websocket"
+)
 
 // dropReason says why an item that matched a tap was not delivered to it.
 // The metric, the log line, the close frame and the ledger all render the same value.
@@ -80,6 +83,20 @@ func (r endReason) ending() (name string, closeCode int, aborts bool) {
 // listens tells whether the client may still read when a tap ends so.
 func (r endReason) listens() bool {
 	return r != endClientClosed && r != endProtocolError && r != endWriteTimeout
+}
+
+// rpcError is the status of a call whose tap ended so; nil for OK.
+func (r endReason) rpcError() error {
+	switch r {
+	case endClientClosed, endCountReached, endDurationReached:
+		return nil
+	case endShutdown:
+		return connect.NewError(connect.CodeUnavailable, r)
+	case endMaxDuration, endWriteTimeout:
+		return connect.NewError(connect.CodeDeadlineExceeded, r)
+	default:
+		return connect.NewError(connect.CodeInternal, r)
+	}
 }
 
 // String returns the name that the close frame, the metric and the log line use.

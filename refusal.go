@@ -9,7 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/remotetap/remotetapprocessor/internal/selection"
+	remotetapv1 "github.com/remotetap/remotetapprocessor/proto/remotetap/v1"
 )
 
 // refuseReason says why a request for a tap was refused; the metric renders it.
@@ -70,6 +74,49 @@ func (r *refusal) write(w http.ResponseWriter) {
 	}
 	w.WriteHeader(r.status)
 	_, _ = w.Write(append(body, '\n')) // a client that has left already needs no answer
+}
+
+// rpcError is the refusal as the status of a call, with a remotetap.v1.Refusal among its details.
+func (r *refusal) rpcError() *connect.Error {
+	status := connect.NewError(r.code(), errors.New(r.Error()))
+	message := &remotetapv1.Refusal{Error: r.Message, Parameter: r.Parameter, Hint: r.Hint}
+	for _, holder := range r.Taps {
+		message.Taps = append(message.Taps, &remotetapv1.Holder{Remote: holder.Remote, Since: timestamppb.New(holder.Since)})
+	}
+	if detail, err := connect.NewErrorDetail(message); err == nil { // such a message always encodes
+		status.AddDetail(detail)
+	}
+	maps.Copy(status.Meta(), r.header)
+	return status
+}
+
+// code is the gRPC status of the refusal.
+func (r *refusal) code() connect.Code {
+	switch r.status {
+	case http.StatusBadRequest:
+		return connect.CodeInvalidArgument
+	case http.StatusUnauthorized:
+		return connect.CodeUnauthenticated
+	case http.StatusForbidden:
+		return connect.CodePermissionDenied
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType:
+		return connect.CodeUnimplemented
+	case http.StatusServiceUnavailable:
+		if r.reason == refusedLimit {
+			return connect.CodeResourceExhausted
+		}
+		return connect.CodeUnavailable
+	default:
+		return connect.CodeInternal
+	}
+}
+
+// rpcError is an error as the status of a call.
+func rpcError(err error) *connect.Error {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r.rpcError()
+	}
+	return connect.NewError(connect.CodeInternal, err)
 }
 
 // badParameter refuses a query parameter: what is wrong with it, and what to write instead.

@@ -122,7 +122,7 @@ func (v *view) append(c *capture, message []byte, items int) {
 	if v.abandoned || v.closed {
 		return
 	}
-	e := &entry{source: c.source, ordinal: c.ordinal, items: items, line: line, bytes: len(line) + entryOverhead}
+	e := &entry{source: c.source, ordinal: c.ordinal, time: c.time, items: items, line: line, bytes: len(line) + entryOverhead}
 	if !room {
 		e.line, e.bytes, e.gap = nil, entryOverhead, dropQueueFull
 	}

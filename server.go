@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"connectrpc.com/connect"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/config/confighttp"
@@ -25,6 +26,7 @@ type server struct {
 	version     string
 	broadcaster *broadcaster
 	telemetry   *telemetry
+	rpcErrors   *connect.ErrorWriter // answers gRPC, gRPC-Web and Connect with an error
 
 	// set by start
 	http   *http.Server
@@ -44,6 +46,7 @@ func newServer(config *Config, settings processor.Settings) (*server, error) {
 		logger:      logger,
 		version:     settings.BuildInfo.Version,
 		broadcaster: newBroadcaster(config.Limit, config.PerTap, config.MaxOverhead, logger),
+		rpcErrors:   connect.NewErrorWriter(),
 	}
 	var err error
 	s.telemetry, err = newTelemetry(settings.TelemetrySettings, s.broadcaster)

@@ -34,8 +34,8 @@ type farEnd interface {
 	// send writes one message. It blocks until the socket has taken it whole, at most until its
 	// writeDeadline.
 	send(*entry) error
-	// sendStats writes the account, a line of JSON; it blocks like send.
-	sendStats([]byte) error
+	// sendStats writes the account; it blocks like send.
+	sendStats(report) error
 	// keepAlive is called every period; it blocks no longer than send.
 	keepAlive() error
 	period() time.Duration
@@ -96,7 +96,7 @@ func (s *session) serveClock(now time.Time) error {
 	if period := s.tap.wants.Stats; period > 0 {
 		if !now.Before(s.nextStats) {
 			s.nextStats = now.Add(period)
-			if err := s.client.sendStats(s.tap.statsMessage(s.tap.ledger(now))); err != nil {
+			if err := s.client.sendStats(s.tap.report(s.tap.ledger(now))); err != nil {
 				return err
 			}
 		}
@@ -140,7 +140,7 @@ func (s *server) serve(ctx context.Context, t *tap, c farEnd) endReason {
 	defer func() {
 		final := s.broadcaster.unsubscribe(t, reason)
 		if t.wants.Stats > 0 && reason.listens() {
-			_ = c.sendStats(t.statsMessage(final)) // the last word but the farewell
+			_ = c.sendStats(t.report(final)) // the last word but the farewell
 		}
 		c.end(reason, final)
 		s.logger.Info("tap ended", append(t.fields(), final.fields(reason)...)...)

@@ -14,7 +14,7 @@ const (
 	watchForHintsAfter = 2 * time.Second
 )
 
-// statsJSON is the message that a tap with `stats` gets: first, every period, and last.
+// statsJSON is a report as JSON.
 type statsJSON struct {
 	RemoteTap struct {
 		Stats struct {
@@ -26,12 +26,25 @@ type statsJSON struct {
 	} `json:"remoteTap"`
 }
 
-// statsMessage is a tap's account as one line of JSON, with why nothing matches, if nothing does.
-func (t *tap) statsMessage(l ledger) []byte {
+// report is a tap's account with what helps to read it: what a tap with `stats` gets, first, every
+// period, and last.
+type report struct {
+	ledger ledger
+	points []string // that the tap covers
+	limits limits
+	hints  []string // why nothing matches, if nothing does
+}
+
+// report is the tap's report with an account.
+func (t *tap) report(l ledger) report {
+	return report{ledger: l, points: t.points, limits: t.limits, hints: t.view.currentHints(l.now)}
+}
+
+// line is the report as one line of JSON, without the newline.
+func (r *report) line() []byte {
 	var message statsJSON
 	stats := &message.RemoteTap.Stats
-	stats.ledgerJSON, stats.Points, stats.Limits = l.json(), t.points, t.limits
-	stats.Hints = t.view.currentHints(l.now)
+	stats.ledgerJSON, stats.Points, stats.Limits, stats.Hints = r.ledger.json(), r.points, r.limits.json(), r.hints
 	encoded, err := json.Marshal(message)
 	if err != nil { // numbers, strings and times always encode
 		return []byte("{}")

@@ -3,9 +3,7 @@ package remotetapprocessor
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/remotetap/remotetapprocessor/internal/format"
@@ -22,7 +20,7 @@ func (s *server) serveStream(w http.ResponseWriter, r *http.Request, sel selecti
 	}
 	binary := sel.Delivery.Format == selection.FormatOTLPProto
 	if events && binary {
-		s.refuse(w, badParameter("format", "server-sent events are text, otlp_proto is not",
+		s.refuse(w, r, badParameter("format", "server-sent events are text, otlp_proto is not",
 			"leave the Accept header out, or choose another format"))
 		return
 	}
@@ -33,14 +31,12 @@ func (s *server) serveStream(w http.ResponseWriter, r *http.Request, sel selecti
 	}
 	ctx, t, err := s.broadcaster.subscribe(r.Context(), sel, clientOf(r, transport))
 	if err != nil {
-		s.answer(w, err)
+		s.answer(w, r, err)
 		return
 	}
 	defer s.broadcaster.sessions.Done()
 	defer s.broadcaster.unsubscribe(t, endInternalError) // in case of a panic; else it has ended before
-	c := &streamClient{w: w, control: http.NewResponseController(w), events: events, binary: binary}
-	// The stream outlives the server's read and write timeouts.
-	_ = c.control.SetReadDeadline(time.Time{})
+	c := &streamClient{response: newResponse(w), events: events, binary: binary}
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close") // a stream is the last on its connection
 	}
@@ -76,15 +72,9 @@ func writeStreamHeader(w http.ResponseWriter, contentType string) {
 
 // streamClient sends a tap's messages as an HTTP response body.
 type streamClient struct {
-	// set at construction
-	w       http.ResponseWriter
-	control *http.ResponseController
-	events  bool // server-sent events
-	binary  bool // protobuf, each message behind its length
-
-	mu      sync.Mutex
-	leaving bool // guarded by mu: the deadline is final
-	left    bool // guarded by mu: the response is not ours any more
+	*response      // set at construction
+	events    bool // server-sent events
+	binary    bool // protobuf, each message behind its length
 }
 
 func (c *streamClient) send(e *entry) error {
@@ -100,7 +90,8 @@ func (c *streamClient) send(e *entry) error {
 
 // sendStats writes the account: a line, a stats event, or, among protobuf, a document that holds
 // nothing but an unknown field (1001) with the same JSON.
-func (c *streamClient) sendStats(message []byte) error {
+func (c *streamClient) sendStats(r report) error {
+	message := r.line()
 	deadline := writeDeadline(len(message))
 	switch {
 	case c.binary:
@@ -113,16 +104,9 @@ func (c *streamClient) sendStats(message []byte) error {
 	}
 }
 
-// write writes and flushes within a deadline. Between writes there is none: HTTP/2 would reset
-// the stream when it passes.
+// write writes and flushes within a deadline.
 func (c *streamClient) write(deadline time.Time, parts ...[]byte) error {
-	c.allow(deadline)
-	err := c.writeParts(parts)
-	if err != nil && !time.Now().Before(deadline) {
-		return os.ErrDeadlineExceeded // HTTP/2 says only that the stream is gone
-	}
-	c.allow(time.Time{})
-	return err
+	return c.within(deadline, func() error { return c.writeParts(parts) })
 }
 
 func (c *streamClient) writeParts(parts [][]byte) error {
@@ -131,41 +115,7 @@ func (c *streamClient) writeParts(parts [][]byte) error {
 			return err
 		}
 	}
-	if err := c.control.Flush(); err != nil {
-		return err
-	}
-	// otelhttp's Flush, which we have just called, keeps the error to itself. net/http's own has
-	// nothing left to do now but to repeat it.
-	if inner, ok := innermost(c.w).(interface{ FlushError() error }); ok {
-		return inner.FlushError()
-	}
-	return nil
-}
-
-// innermost is the response that others have wrapped.
-func innermost(w http.ResponseWriter) http.ResponseWriter {
-	for {
-		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return w
-		}
-		w = outer.Unwrap()
-	}
-}
-
-// allow sets the deadline of the next write; zero for none.
-func (c *streamClient) allow(deadline time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.leaving {
-		c.setDeadline(deadline)
-	}
-}
-
-// setDeadline is called with mu held. Where there is no deadline to set, as on a test's recorder,
-// there is none to fear.
-func (c *streamClient) setDeadline(deadline time.Time) {
-	_ = c.control.SetWriteDeadline(deadline)
+	return c.flush()
 }
 
 // keepAlive sends an SSE comment. Lines of JSON have no room for one: TCP's keep-alive and
@@ -179,26 +129,13 @@ func (c *streamClient) keepAlive() error {
 
 func (c *streamClient) period() time.Duration { return streamPeriod }
 
-// interrupt gives the write under way, and those to come, a moment to end.
-func (c *streamClient) interrupt() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.leaving || c.left {
-		return
-	}
-	c.leaving = true
-	c.setDeadline(time.Now().Add(farewell))
-}
-
 // end sends the end event; lines of JSON simply end.
 func (c *streamClient) end(reason endReason, final ledger) {
 	if c.events && reason != endClientClosed {
 		c.interrupt()
 		_ = c.writeParts([][]byte{[]byte("event: end\ndata: "), endEvent(reason, final), []byte("\n\n")})
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.left = true
+	c.leave()
 }
 
 // endEvent is the data of the SSE end event.

@@ -355,7 +355,7 @@ func TestEndEventIsJSON(t *testing.T) {
 
 func TestStreamClientWithoutDeadlines(t *testing.T) {
 	recorder := httptest.NewRecorder()
-	c := &streamClient{w: recorder, control: http.NewResponseController(recorder)}
+	c := &streamClient{response: newResponse(recorder)}
 	require.NoError(t, c.send(&entry{line: []byte("{}\n")}))
 	assert.Equal(t, "{}\n", recorder.Body.String())
 	assert.True(t, recorder.Flushed)
@@ -363,7 +363,7 @@ func TestStreamClientWithoutDeadlines(t *testing.T) {
 
 func TestLateInterruptLeavesTheResponseAlone(t *testing.T) {
 	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-	c := &streamClient{w: w, control: http.NewResponseController(w)}
+	c := &streamClient{response: newResponse(w)}
 	c.end(endClientClosed, ledger{})
 	c.interrupt()
 	assert.Empty(t, w.set, "it belongs to net/http again")
@@ -372,7 +372,7 @@ func TestLateInterruptLeavesTheResponseAlone(t *testing.T) {
 func TestInterruptIsTheLastDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-		c := &streamClient{w: w, control: http.NewResponseController(w), events: true}
+		c := &streamClient{response: newResponse(w), events: true}
 		c.interrupt()
 		require.NoError(t, c.send(&entry{line: []byte("{}\n")}))
 		<-time.After(time.Millisecond)
@@ -395,7 +395,7 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 func TestWriteThatFailsForAnotherReasonIsNoTimeout(t *testing.T) {
 	broken := errors.New("broken pipe")
 	w := &brokenWriter{ResponseRecorder: httptest.NewRecorder(), err: broken}
-	c := &streamClient{w: w, control: http.NewResponseController(w)}
+	c := &streamClient{response: newResponse(w)}
 	assert.ErrorIs(t, c.send(&entry{line: []byte("{}\n")}), broken)
 }
 

@@ -12,7 +12,7 @@ type tap struct {
 	// set at construction
 	id     uint64
 	points []string // ids of the points that it covers
-	limits limitsJSON
+	limits limits
 	asked  string // the selection, as a query string
 	wants  selection.Delivery
 	view   *view

@@ -80,6 +80,7 @@ type totals struct {
 type entry struct {
 	source  *source
 	ordinal uint64 // of the capture it comes from
+	time    time.Time
 	items   int
 	line    []byte // the message, with a newline that is not part of it; nil: a gap
 	gap     dropReason
@@ -89,6 +90,7 @@ type entry struct {
 	// guarded by the view's mu
 	wanted int  // taps that have not taken it yet
 	bytes  int  // what it holds
+	copied bool // and a copy of it, which a transport makes to write it
 	logged bool // it is in the log, and its bytes are part of the view's
 }
 
@@ -296,10 +298,25 @@ func (v *view) releaseTaken() {
 	}
 }
 
+// copying accounts for the copy of a message that a transport makes for each client to write it.
+func (v *view) copying(e *entry) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !e.copied {
+		e.copied = true
+		v.enlarge(e, len(e.line))
+	}
+}
+
 // grow accounts for what a message holds beyond its text, and makes room for it.
 func (v *view) grow(e *entry, bytes int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.enlarge(e, bytes)
+}
+
+// enlarge is grow with mu held.
+func (v *view) enlarge(e *entry, bytes int) {
 	e.bytes += bytes
 	if e.logged {
 		v.bytes += bytes

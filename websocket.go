@@ -32,13 +32,13 @@ const (
 // hears so: what passes from then on reaches it.
 func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel selection.Selection) {
 	if err := checkHandshake(r); err != nil {
-		s.refuse(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	// A hijacked request's context does not end with its connection: the reader tells.
 	ctx, t, err := s.broadcaster.subscribe(context.WithoutCancel(r.Context()), sel, clientOf(r, "websocket"))
 	if err != nil {
-		s.answer(w, err)
+		s.answer(w, r, err)
 		return
 	}
 	defer s.broadcaster.sessions.Done()
@@ -183,7 +183,8 @@ func (c *webSocketClient) send(e *entry) error {
 }
 
 // sendStats writes the account as a text message, whatever the format.
-func (c *webSocketClient) sendStats(message []byte) error {
+func (c *webSocketClient) sendStats(r report) error {
+	message := r.line()
 	if err := c.conn.SetWriteDeadline(writeDeadline(len(message))); err != nil {
 		return err
 	}

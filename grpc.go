@@ -1,0 +1,200 @@
+package remotetapprocessor
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpcreflect"
+
+	remotetapv1 "github.com/remotetap/remotetapprocessor/proto/remotetap/v1"
+)
+
+// maxRequest is the largest request message, in bytes, before and after decompression.
+const maxRequest = 64 * kib
+
+// servicePath is what the paths of the service's methods begin with.
+func servicePath() string { return "/" + remotetapv1.TapService_ServiceDesc.ServiceName + "/" }
+
+// addService adds TapService to the routes, for gRPC, gRPC-Web and Connect, and gRPC reflection.
+func (s *server) addService(mux *http.ServeMux) {
+	options := []connect.HandlerOption{
+		connect.WithReadMaxBytes(maxRequest),
+		// Compressing would be done anew for each client, out of reach of max_overhead.
+		connect.WithCompressMinBytes(math.MaxInt),
+	}
+	wire := append([]connect.HandlerOption{connect.WithCodec(wireCodec{})}, options...)
+	mux.Handle(remotetapv1.TapService_Tap_FullMethodName,
+		s.rpc(connect.NewServerStreamHandler(remotetapv1.TapService_Tap_FullMethodName, s.tapRPC, wire...)))
+	mux.Handle(remotetapv1.TapService_ListPoints_FullMethodName,
+		s.rpc(connect.NewUnaryHandler(remotetapv1.TapService_ListPoints_FullMethodName, s.listPointsRPC, wire...)))
+	reflector := grpcreflect.NewStaticReflector(remotetapv1.TapService_ServiceDesc.ServiceName)
+	mux.Handle(grpcreflect.NewHandlerV1(reflector, options...))
+	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options...))
+}
+
+// exchange is the HTTP request and response below a call of the service.
+type exchange struct {
+	w http.ResponseWriter
+	r *http.Request
+}
+
+// exchangeKey is where the context of a call has its exchange.
+type exchangeKey struct{}
+
+// rpc refuses what is no call in words that teach, and hands the calls on.
+func (s *server) rpc(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := checkRPC(r); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
+		ctx := context.WithValue(r.Context(), exchangeKey{}, exchange{w: w, r: r})
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// checkRPC finds what is wrong with a call before its message is read.
+func checkRPC(r *http.Request) error {
+	const hint = "call it with a client of gRPC, gRPC-Web or Connect, or GET /v1/tap or /v1/points"
+	kind := r.Header.Get("Content-Type")
+	streams := r.URL.Path == remotetapv1.TapService_Tap_FullMethodName
+	switch {
+	case r.Method != http.MethodPost:
+		return &refusal{
+			status:  http.StatusMethodNotAllowed,
+			reason:  refusedBadRequest,
+			header:  http.Header{"Allow": {http.MethodPost}},
+			Message: r.Method + " is not allowed here: this is a method of a gRPC service",
+			Hint:    hint,
+		}
+	case streams && strings.Contains(kind, "json"):
+		return notSpoken("Tap streams protobuf, and the Content-Type is "+quoted(kind), "use the client's protobuf encoding, or GET /v1/tap for JSON")
+	case !speaks(kind, streams):
+		return notSpoken("the Content-Type "+quoted(kind)+" is none that this method speaks", hint)
+	default:
+		return nil
+	}
+}
+
+func notSpoken(message, hint string) error {
+	return &refusal{status: http.StatusUnsupportedMediaType, reason: refusedBadRequest, Message: message, Hint: hint}
+}
+
+// speaks tells whether a content type is one of gRPC, gRPC-Web or Connect.
+func speaks(contentType string, streams bool) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	switch strings.ToLower(strings.TrimSpace(kind)) {
+	case "application/grpc", "application/grpc+proto", "application/grpc-web", "application/grpc-web+proto":
+		return true
+	case "application/connect+proto":
+		return streams
+	case "application/proto", "application/json", "application/grpc+json", "application/grpc-web+json":
+		return !streams
+	default:
+		return false
+	}
+}
+
+// isRPC tells whether a client expects the answer in the form of gRPC, gRPC-Web or Connect.
+func (s *server) isRPC(r *http.Request) bool {
+	kind := r.Header.Get("Content-Type")
+	return s.rpcErrors.IsSupported(r) && r.Method == http.MethodPost &&
+		(strings.HasPrefix(r.URL.Path, servicePath()) && (speaks(kind, false) || speaks(kind, true)) ||
+			strings.HasPrefix(kind, "application/grpc") || strings.HasPrefix(kind, "application/connect+"))
+}
+
+// quoted is a header's value, which a stranger chose, for a message.
+func quoted(value string) string { return strconv.Quote(value[:min(len(value), maxUserAgent)]) }
+
+// tapRPC serves a call of Tap. It blocks for the life of the tap.
+func (s *server) tapRPC(ctx context.Context, call *connect.Request[tapCall], stream *connect.ServerStream[grpcFrame]) error {
+	below, _ := ctx.Value(exchangeKey{}).(exchange)
+	sel, err := call.Msg.selection()
+	if err != nil {
+		s.broadcaster.countRefusal(refusedBadRequest)
+		return asRefusal(err).rpcError()
+	}
+	ctx, t, err := s.broadcaster.subscribe(ctx, sel, clientOf(below.r, protocolOf(call.Peer())))
+	if err != nil {
+		return rpcError(err)
+	}
+	defer s.broadcaster.sessions.Done()
+	defer s.broadcaster.unsubscribe(t, endInternalError) // in case of a panic; else it has ended before
+	c := &grpcClient{response: newResponse(below.w), stream: stream, view: t.view}
+	_ = c.within(writeDeadline(0), c.open) // if that fails the session will see it
+	reason := s.serve(ctx, t, c)
+	if reason == endClientClosed {
+		return context.Cause(ctx) // its own deadline, perhaps
+	}
+	return reason.rpcError()
+}
+
+// protocolOf names the protocol of a call as the log and /v1/points do.
+func protocolOf(peer connect.Peer) string {
+	if peer.Protocol == connect.ProtocolGRPCWeb {
+		return "grpc_web"
+	}
+	return peer.Protocol // "grpc" or "connect"
+}
+
+// listPointsRPC serves a call of ListPoints.
+func (s *server) listPointsRPC(context.Context, *connect.Request[remotetapv1.ListPointsRequest]) (*connect.Response[remotetapv1.ListPointsResponse], error) {
+	return connect.NewResponse(s.listPoints(time.Now())), nil
+}
+
+// grpcClient sends a tap's messages as the responses of a call.
+type grpcClient struct {
+	*response // set at construction
+	stream    *connect.ServerStream[grpcFrame]
+	view      *view
+	frame     grpcFrame // of the last message; the session's goroutine owns it
+}
+
+// open sends the response's headers.
+func (c *grpcClient) open() error {
+	if err := c.stream.Send(nil); err != nil {
+		return err
+	}
+	return c.flush()
+}
+
+func (c *grpcClient) send(e *entry) error {
+	c.view.copying(e)
+	c.frame.telemetry(e)
+	return c.within(writeDeadline(len(e.line)), c.write)
+}
+
+func (c *grpcClient) sendStats(r report) error {
+	c.frame.message = &remotetapv1.TapResponse{Content: &remotetapv1.TapResponse_Stats{Stats: r.proto()}}
+	return c.within(writeDeadline(0), c.write)
+}
+
+// write writes the frame. It blocks until the client takes it, at most until the deadline.
+func (c *grpcClient) write() error {
+	if err := c.stream.Send(&c.frame); err != nil {
+		return err
+	}
+	return c.flush()
+}
+
+// keepAlive has nothing to do: HTTP/2's pings do it.
+func (c *grpcClient) keepAlive() error { return nil }
+
+func (c *grpcClient) period() time.Duration { return streamPeriod }
+
+// end sends the End; the status, which follows, is the handler's to return.
+func (c *grpcClient) end(reason endReason, final ledger) {
+	if reason.listens() {
+		c.interrupt()
+		c.frame.message = &remotetapv1.TapResponse{Content: &remotetapv1.TapResponse_End{
+			End: &remotetapv1.End{Reason: reason.String(), Ledger: final.proto()},
+		}}
+		_ = c.write()
+	}
+	c.leave()
+}
