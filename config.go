@@ -17,6 +17,10 @@ const (
 	defaultMiBPerSecond = 10
 	defaultQueueMiB     = 16
 	defaultMaxOverhead  = 0.1
+
+	// defaultReadHeaderTimeout also bounds the TLS handshake. It is shorter than confighttp's, since
+	// each connection that says nothing counts.
+	defaultReadHeaderTimeout = 10 * time.Second
 )
 
 // Config is what a user writes under `remote_tap`; docs/configuration.md is
@@ -89,6 +93,7 @@ var (
 func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr.Endpoint = defaultEndpoint
+	server.ReadHeaderTimeout = defaultReadHeaderTimeout
 	return &Config{
 		Server: server,
 		Limit:  defaultLimit,

@@ -131,7 +131,7 @@ func TestServerDifference(t *testing.T) {
 		{"no compression, and any", "{compression_algorithms: []}", "{}", "compression_algorithms", "", ""},
 		{"a number of bytes", "{max_request_body_size: 5}", "{}", "max_request_body_size", "5", "0"},
 		{"a truth value", "{include_metadata: true}", "{}", "include_metadata", "true", "false"},
-		{"a duration", "{read_header_timeout: 5s}", "{}", "read_header_timeout", "5s", "1m0s"},
+		{"a duration", "{read_header_timeout: 5s}", "{}", "read_header_timeout", "5s", "10s"},
 		{"middlewares in another order", "{middlewares: [{id: a}, {id: b}]}", "{middlewares: [{id: b}, {id: a}]}", "middlewares", "", ""},
 		{"keepalive's timeout", "{keepalive: {idle_timeout: 5s}}", "{}", "keepalive::idle_timeout", "5s", "1m0s"},
 		{"keepalive turned off", "{keepalive: {enabled: false}}", "{}", "keepalive::enabled", "false", "true"},

@@ -17,6 +17,13 @@ import (
 // maxRequest is the largest request message, in bytes, before and after decompression.
 const maxRequest = 64 * kib
 
+const (
+	// requestTimeout is how long a client may take for the message of its request.
+	requestTimeout = 10 * time.Second
+	// reflectionTimeout is how long a client may hold a stream of gRPC reflection.
+	reflectionTimeout = time.Minute
+)
+
 // servicePath is what the paths of the service's methods begin with.
 func servicePath() string { return "/" + remotetapv1.TapService_ServiceDesc.ServiceName + "/" }
 
@@ -33,8 +40,18 @@ func (s *server) addService(mux *http.ServeMux) {
 	mux.Handle(remotetapv1.TapService_ListPoints_FullMethodName,
 		s.rpc(connect.NewUnaryHandler(remotetapv1.TapService_ListPoints_FullMethodName, s.listPointsRPC, wire...)))
 	reflector := grpcreflect.NewStaticReflector(remotetapv1.TapService_ServiceDesc.ServiceName)
-	mux.Handle(grpcreflect.NewHandlerV1(reflector, options...))
-	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, options...))
+	mux.Handle(reflected(grpcreflect.NewHandlerV1(reflector, options...)))
+	mux.Handle(reflected(grpcreflect.NewHandlerV1Alpha(reflector, options...)))
+}
+
+// reflected bounds how long a client may hold a stream of gRPC reflection.
+func reflected(path string, next http.Handler) (string, http.Handler) {
+	return path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), reflectionTimeout)
+		defer cancel()
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(reflectionTimeout))
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // exchange is the HTTP request and response below a call of the service.
@@ -46,13 +63,16 @@ type exchange struct {
 // exchangeKey is where the context of a call has its exchange.
 type exchangeKey struct{}
 
-// rpc refuses what is no call in words that teach, and hands the calls on.
+// rpc refuses what is no call in words that teach, and hands the calls on. The request's message
+// must be there within the requestTimeout; an open tap outlives it.
 func (s *server) rpc(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := checkRPC(r); err != nil {
 			s.refuse(w, r, err)
 			return
 		}
+		// Where there is no deadline to set, as on a test's recorder, there is none to fear.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTimeout))
 		ctx := context.WithValue(r.Context(), exchangeKey{}, exchange{w: w, r: r})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -126,6 +146,7 @@ func (s *server) tapRPC(ctx context.Context, call *connect.Request[tapCall], str
 	defer s.broadcaster.sessions.Done()
 	defer s.broadcaster.unsubscribe(t, endInternalError) // in case of a panic; else it has ended before
 	c := &grpcClient{response: newResponse(below.w), stream: stream, view: t.view}
+	c.drain(below.r, t.cancel)
 	_ = c.within(writeDeadline(0), c.open) // if that fails the session will see it
 	reason := s.serve(ctx, t, c)
 	if reason == endClientClosed {

@@ -25,6 +25,7 @@ const (
 	refusedForbidden
 	refusedLimit
 	refusedShutdown
+	refusedConnection
 
 	numRefuseReasons
 )
@@ -32,7 +33,7 @@ const (
 // String returns the name that the metric uses.
 func (r refuseReason) String() string {
 	return [numRefuseReasons]string{
-		"bad_request", "unauthenticated", "forbidden", "limit_reached", "shutting_down",
+		"bad_request", "unauthenticated", "forbidden", "limit_reached", "shutting_down", "too_many_connections",
 	}[r]
 }
 

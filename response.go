@@ -1,6 +1,9 @@
 package remotetapprocessor
 
 import (
+	"context"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -15,6 +18,9 @@ type response struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 
+	conn    net.Conn      // of HTTP/1, from which drain reads; else nil
+	drained chan struct{} // closed when drain has ended
+
 	mu      sync.Mutex
 	leaving bool // guarded by mu: the deadline is final
 	left    bool // guarded by mu: the response is not ours any more
@@ -24,6 +30,26 @@ func newResponse(w http.ResponseWriter) *response {
 	r := &response{w: w, control: http.NewResponseController(w)}
 	_ = r.control.SetReadDeadline(time.Time{})
 	return r
+}
+
+// drain reads and forgets what the client of a stream over HTTP/1 sends behind its request, on a
+// goroutine of its own, until leave. net/http looks out for the end of the connection itself, but
+// stops at the first byte, and then would not notice a client that leaves. Nothing is served
+// after a stream, so nothing is lost. It does nothing on HTTP/2, where requests have streams.
+func (r *response) drain(request *http.Request, cancel context.CancelCauseFunc) {
+	conn, ok := request.Context().Value(connectionKey{}).(net.Conn)
+	if !ok || request.ProtoMajor != 1 {
+		return
+	}
+	r.conn, r.drained = conn, make(chan struct{})
+	go func() {
+		defer close(r.drained)
+		if _, err := io.CopyN(io.Discard, conn, maxClientMessage+1); err == nil {
+			cancel(endProtocolError)
+			return
+		}
+		cancel(endClientClosed)
+	}()
 }
 
 // within runs a write under a deadline. Between writes there is none: HTTP/2 would reset the
@@ -88,8 +114,12 @@ func (r *response) interrupt() {
 	r.setDeadline(time.Now().Add(farewell))
 }
 
-// leave is the last call: the response belongs to net/http again.
+// leave is the last call: the response and the connection belong to net/http again.
 func (r *response) leave() {
+	if r.drained != nil {
+		_ = r.conn.SetReadDeadline(time.Unix(1, 0)) // long ago
+		<-r.drained
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.left = true

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"syscall"
 
 	"connectrpc.com/connect"
@@ -15,6 +14,13 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/processor"
 	"go.uber.org/zap"
+)
+
+const (
+	// maxHeader is the largest request header, in bytes, the query string included.
+	maxHeader = 128 * kib
+	// spareStreams is how many requests one HTTP/2 connection may have open besides `limit` taps.
+	spareStreams = 32
 )
 
 // server is one port and the points that share it.
@@ -33,7 +39,7 @@ type server struct {
 	addr   net.Addr
 	served chan struct{} // closed when the accept loop has ended
 
-	connections connections
+	connections *connections
 
 	points int // that use it; guarded by the registry's mu
 }
@@ -49,6 +55,7 @@ func newServer(config *Config, settings processor.Settings) (*server, error) {
 		rpcErrors:   connect.NewErrorWriter(),
 	}
 	var err error
+	s.connections = newConnections(config.Limit, s.connectionRefused)
 	s.telemetry, err = newTelemetry(settings.TelemetrySettings, s.broadcaster)
 	return s, err
 }
@@ -100,7 +107,12 @@ func (s *server) serveOn(ctx context.Context, listener net.Listener, host compon
 		SendPingTimeout:  streamPeriod,
 		PingTimeout:      streamPeriod,
 		WriteByteTimeout: writeTimeout, // a client that pings but does not read
+		// Clients send a query or a small message, never much.
+		MaxConcurrentStreams:          s.config.Limit + spareStreams,
+		MaxReceiveBufferPerConnection: 2 * maxRequest,
+		MaxReceiveBufferPerStream:     2 * maxRequest,
 	}
+	httpServer.MaxHeaderBytes = maxHeader
 	httpServer.ConnState = s.connections.follow
 	httpServer.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, connectionKey{}, conn)
@@ -114,6 +126,16 @@ func (s *server) serveOn(ctx context.Context, listener net.Listener, host compon
 		}
 	}()
 	return nil
+}
+
+// connectionRefused counts a connection that was closed because there are too many, and says so
+// in the log once a minute at most.
+func (s *server) connectionRefused(remote net.Addr, first bool) {
+	s.broadcaster.countRefusal(refusedConnection)
+	if first {
+		s.logger.Warn("remote_tap closes new connections: too many are open, in all or from one address",
+			zap.Stringer("remote", remote), zap.Int("most", s.connections.most), zap.Int("most_per_address", s.connections.mostPerAddress))
+	}
 }
 
 // shutdown ends the taps, each with its reason, then the server. It returns when every goroutine
@@ -149,48 +171,4 @@ func (s *server) stopHTTP(ctx context.Context) error {
 	}
 	s.connections.cut() // Close alone would wait for TLS to take leave of each
 	return s.http.Close()
-}
-
-// connections are all open ones, those of WebSocket clients included, which http.Server hands over.
-type connections struct {
-	mu   sync.Mutex
-	open map[net.Conn]struct{} // guarded by mu
-}
-
-// connectionKey is where a request's context has its connection.
-type connectionKey struct{}
-
-// follow is the server's ConnState. Who takes over a hijacked connection calls remove.
-func (c *connections) follow(conn net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		c.add(conn)
-	case http.StateClosed:
-		c.remove(conn)
-	case http.StateActive, http.StateIdle, http.StateHijacked:
-	}
-}
-
-func (c *connections) add(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.open == nil {
-		c.open = map[net.Conn]struct{}{}
-	}
-	c.open[conn] = struct{}{}
-}
-
-func (c *connections) remove(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, conn)
-}
-
-// cut closes them all, without a word.
-func (c *connections) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for conn := range c.open {
-		cut(conn)
-	}
 }

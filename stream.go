@@ -40,6 +40,7 @@ func (s *server) serveStream(w http.ResponseWriter, r *http.Request, sel selecti
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close") // a stream is the last on its connection
 	}
+	c.drain(r, t.cancel)
 	writeStreamHeader(w, contentType)
 	_ = c.write(writeDeadline(0)) // the header, at once; if that fails the session will see it
 	if _, _, aborts := s.serve(ctx, t, c).ending(); aborts {

@@ -263,6 +263,13 @@ func TestHowStreamClientsLeave(t *testing.T) {
 			response.Body.Close()
 		}},
 		{"by closing the connection", func(o *observed) { o.raw(plainGet).Close() }},
+		{"by closing the connection, having said something", func(o *observed) {
+			conn := o.raw(plainGet)
+			_, err := conn.Read(make([]byte, kib))
+			require.NoError(o.t, err)
+			write(o.t, conn, []byte("x"))
+			conn.Close()
+		}},
 		{"by closing its half of the connection", func(o *observed) {
 			require.NoError(o.t, o.raw(plainGet).(interface{ CloseWrite() error }).CloseWrite())
 		}},
@@ -278,6 +285,29 @@ func TestHowStreamClientsLeave(t *testing.T) {
 			tt.leave(o)
 			assert.Equal(t, "client_closed", o.reason())
 			assert.Zero(t, o.open())
+		})
+	}
+}
+
+func TestClientOfAStreamThatTalksIsEnded(t *testing.T) {
+	tests := []struct {
+		name string
+		says int // bytes behind its request
+		want string
+	}{
+		{"a little is ignored", maxClientMessage, "duration_reached"},
+		{"too much breaks the protocol", maxClientMessage + 1, "protocol_error"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := onMemory(t)
+				conn := o.raw("GET /v1/tap?duration=10s HTTP/1.1\r\nHost: localhost\r\n\r\n")
+				synctest.Wait()
+				// net/http keeps the first byte to itself.
+				write(t, conn, []byte("x"+strings.Repeat("x", tt.says)))
+				assert.Equal(t, tt.want, o.reason())
+			})
 		})
 	}
 }

@@ -2,7 +2,6 @@ package remotetapprocessor
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -23,6 +22,10 @@ const (
 	maxClientMessage = 64 * kib
 	// maxCloseReason is what a close frame has room for (RFC 6455 section 5.5).
 	maxCloseReason = 123
+	// maxClientFrames is how many messages, pings and pongs a client may send in a framePeriod: an
+	// answer costs more than a question.
+	maxClientFrames = 1000
+	framePeriod     = 10 * time.Second
 	// maxPrepared is the share of a queue, as a divisor, up to which a compressed frame is kept for
 	// all clients. What is larger is compressed for each, since the frame triples what waits.
 	maxPrepared = 32
@@ -132,7 +135,13 @@ func newWebSocketClient(conn *websocket.Conn, t *tap, kind int, compressed bool)
 // its own until the connection ends; end waits for it.
 func (c *webSocketClient) read(cancel context.CancelCauseFunc) {
 	defer close(c.gone)
-	alive := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(silenceLimit)) }
+	frames := allowance{most: maxClientFrames, period: framePeriod}
+	alive := func(string) error {
+		if !frames.take(time.Now()) {
+			return errFlood
+		}
+		return c.conn.SetReadDeadline(time.Now().Add(silenceLimit))
+	}
 	c.conn.SetPongHandler(alive)
 	c.conn.SetPingHandler(func(data string) error {
 		// Longer than gorilla's own answer may take: a client may be slow. The session will
@@ -141,13 +150,36 @@ func (c *webSocketClient) read(cancel context.CancelCauseFunc) {
 		return alive("")
 	})
 	for {
-		_ = alive("")
-		// Each call skips what is left of the message before: nothing is decompressed.
-		if _, _, err := c.conn.NextReader(); err != nil {
+		err := alive("")
+		if err == nil {
+			// Each call skips what is left of the message before: nothing is decompressed.
+			_, _, err = c.conn.NextReader()
+		}
+		if err != nil {
 			cancel(reasonOfRead(err))
 			return
 		}
 	}
+}
+
+// errFlood ends a client that sends more frames than any honest one.
+var errFlood = errors.New("the client sends too many frames")
+
+// allowance counts how often something happens in a period.
+type allowance struct {
+	most   int
+	period time.Duration
+	began  time.Time
+	taken  int
+}
+
+// take tells whether it may happen once more.
+func (a *allowance) take(now time.Time) bool {
+	if now.Sub(a.began) >= a.period {
+		a.began, a.taken = now, 0
+	}
+	a.taken++
+	return a.taken <= a.most
 }
 
 // reasonOfRead tells a client that left from one that broke the protocol.
@@ -205,15 +237,6 @@ func (c *webSocketClient) interrupt() {
 	case <-time.After(farewell):
 		cut(c.conn.NetConn())
 	}
-}
-
-// cut closes a connection without a word. TLS would wait five seconds for a client that does not
-// read to take its last one.
-func cut(conn net.Conn) {
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
-	}
-	_ = conn.Close()
 }
 
 // end sends the close frame, waits for the client's own for a moment, and closes the connection.

@@ -106,6 +106,33 @@ func frame(first byte, payload string) []byte {
 	return append([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
 }
 
+func TestWebSocketClientThatFloodsIsEnded(t *testing.T) {
+	tests := []struct {
+		name  string
+		frame []byte
+	}{
+		{"pings", frame(0x89, "")},
+		{"pongs", frame(0x8a, "")},
+		{"messages", frame(0x81, "x")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := onMemory(t)
+				conn, answers := o.rawWebSocket()
+				go func() { _, _ = io.Copy(io.Discard, answers) }()
+				for range 20 { // 40 a second
+					write(t, conn, bytes.Repeat(tt.frame, 400))
+					<-time.After(framePeriod)
+				}
+				require.Equal(t, 1, o.open(), "a busy client stays")
+				write(t, conn, bytes.Repeat(tt.frame, maxClientFrames+1))
+				assert.Equal(t, "protocol_error", o.reason())
+			})
+		})
+	}
+}
+
 func write(t testing.TB, conn net.Conn, b []byte) {
 	t.Helper()
 	_, err := conn.Write(b)
