@@ -1,5 +1,6 @@
-# `make` lists the targets. All that is needed is Go: the tools are pinned in
-# internal/tools, built with it on first use, and kept in .tools.
+# `make` lists the targets. All that is needed is Go (and Python 3 for the targets
+# named after it): the tools are pinned in internal/tools, built or installed on
+# first use, and kept in .tools.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -19,6 +20,22 @@ FUZZTIME ?= 30s
 BUILDER := .tools/builder
 MDATAGEN := .tools/mdatagen
 GOLANGCI_LINT := .tools/golangci-lint
+PROTOIMAGE := .tools/protoimage
+PROTOC_GEN_GO := .tools/protoc-gen-go
+PROTOC_GEN_GO_GRPC := .tools/protoc-gen-go-grpc
+BUF := .tools/buf
+PYTHON_INSTALLED := .tools/python/installed
+
+# The wire protocol; compiled, as buf and protoc read it; and that of the last release.
+PROTOS := $(wildcard proto/remotetap/*/*.proto)
+WIRE := dist/wire.binpb
+RELEASED_WIRE := proto/released.binpb
+
+# $(call in-each-module,COMMAND) runs the command in these and in the tools' module,
+# which is in no workspace, and fails if one fails.
+in-each-module = failed=; for module in $(MODULES) internal/tools; do \
+	(cd "$$module"; [[ $$module != internal/tools ]] || export GOWORK=off; $(1)) || failed=yes; \
+	done; test -z "$$failed"
 
 # What the collector is compiled from: Go code, and files beside it that it may embed.
 SOURCES := $(shell find . \( -name '.?*' -o -name testdata -o -path ./dist -o -path ./e2e -o -path ./cmd -o -path ./internal/tools \) -prune \
@@ -27,7 +44,7 @@ SOURCES := $(shell find . \( -name '.?*' -o -name testdata -o -path ./dist -o -p
 .PHONY: help
 help: ## Describe the targets
 	@echo "Targets:"
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Variables: BENCH=$(BENCH) BENCHTIME=$(BENCHTIME) FUZZTIME=$(FUZZTIME) TEST_FLAGS=$(TEST_FLAGS)"
 
 .PHONY: run
@@ -42,24 +59,35 @@ build: dist/otelcol ## Build the collector described in builder-config.yaml: dis
 
 .PHONY: test
 test: ## Run all tests: units, the seeds of the fuzz tests, end to end
-	@failed=; for module in $(MODULES); do \
-		(cd "$$module" && go test $(RACE) $(TEST_FLAGS) ./...) || failed=yes; \
-	done; test -z "$$failed"
+	@$(call in-each-module,go test $(RACE) $(TEST_FLAGS) ./...)
+
+.PHONY: interop
+interop: dist/otelcol ## Watch a real collector with everybody's clients (needs Python; see interop/README.md)
+	@command -v python3 >/dev/null || { echo "make interop needs Python 3.11 or newer: python3 is not here" >&2; exit 1; }
+	@python3 -B interop
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Check the code and its formatting with the linters of .golangci.yml
-	@failed=; for module in $(MODULES); do \
-		(cd "$$module" && go vet ./... && "$(CURDIR)/$(GOLANGCI_LINT)" run ./...) || failed=yes; \
-	done; test -z "$$failed"
+lint: lint-proto $(GOLANGCI_LINT) ## Check the code and its formatting with the linters of .golangci.yml, and the wire protocol
+	@$(call in-each-module,go vet ./... && "$(CURDIR)/$(GOLANGCI_LINT)" run ./...)
+
+# Paths in the messages are in proto.
+.PHONY: lint-proto
+lint-proto: $(WIRE) $(BUF) ## Check the wire protocol by proto/buf.yaml, and that it still serves the last release's clients
+	@cd proto && ../$(BUF) lint ../$(WIRE) --path remotetap
+	@$(check-released)
+
+check-released = cd proto && ../$(BUF) breaking ../$(WIRE) --against ../$(RELEASED_WIRE) --path remotetap --exclude-imports || \
+	{ echo "Programs made for the last release would break: see proto/README.md." >&2; exit 1; }
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code
-	@for module in $(MODULES); do \
-		(cd "$$module" && "$(CURDIR)/$(GOLANGCI_LINT)" fmt ./...); \
-	done
+	@$(call in-each-module,"$(CURDIR)/$(GOLANGCI_LINT)" fmt ./...)
 
 .PHONY: generate
-generate: $(MDATAGEN) ## Write the generated files anew (from metadata.yaml)
+generate: generate-metadata generate-proto ## Write the generated files anew (from metadata.yaml and proto)
+
+.PHONY: generate-metadata
+generate-metadata: $(MDATAGEN)
 	@# mdatagen names packages after the directory it runs in, and a clone may
 	@# have any name: run it through a link that has the package's.
 	@link="$$(mktemp -d)/remotetapprocessor"; trap 'rm -r "$${link%/*}"' EXIT; \
@@ -67,15 +95,36 @@ generate: $(MDATAGEN) ## Write the generated files anew (from metadata.yaml)
 	GOWORK=off $(MDATAGEN) "$$link/metadata.yaml"
 	@chmod -R u+rwX,go+rX documentation.md generated_*.go internal/metadata internal/metadatatest
 
-# The README is among them for its status table.
-checksums = find . \( -name '.?*' -o -path ./dist \) -prune \
-	-o \( -name 'generated_*.go' -o -path ./documentation.md -o -path ./README.md \) -exec cksum {} + | sort
+.PHONY: generate-proto
+generate-proto: $(WIRE) $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC)
+	@cd proto && ../$(BUF) generate
 
+.PHONY: generate-python
+generate-python: $(WIRE) $(PYTHON_INSTALLED) ## Write the generated Python of examples/python anew (from proto; needs Python 3)
+	@.tools/python/bin/python -m grpc_tools.protoc --descriptor_set_in=$(WIRE) \
+		--python_out=examples/python --pyi_out=examples/python --grpc_python_out=examples/python \
+		$(PROTOS:proto/%=%)
+
+# The README is among them for its status table.
 .PHONY: check-generated
-check-generated: $(MDATAGEN) ## Fail if a generated file is not what `make generate` writes
-	@before="$$($(checksums))"; $(MAKE) --no-print-directory generate; after="$$($(checksums))"; \
+check-generated: ## Fail if a generated file is not what `make generate` writes
+	+@$(call check-current,generate,-name 'generated_*.go' -o -name '*.pb.go' -o -path ./documentation.md -o -path ./README.md)
+
+.PHONY: check-generated-python
+check-generated-python: ## Fail if a generated file is not what `make generate-python` writes
+	+@$(call check-current,generate-python,-name '*_pb2*.py*')
+
+# $(call check-current,TARGET,TESTS) makes the target and fails if that changed a
+# file for which these tests of find hold.
+check-current = before="$$($(call checksums,$(2)))"; $(MAKE) --no-print-directory $(1); after="$$($(call checksums,$(2)))"; \
 	diff <(echo "$$before") <(echo "$$after") || \
 	{ echo "These files were out of date. They are current now: commit them." >&2; exit 1; }
+checksums = find . \( -name '.?*' -o -name __pycache__ -o -path ./dist \) -prune -o \( $(1) \) -exec cksum {} + | sort
+
+.PHONY: release-proto
+release-proto: $(WIRE) $(BUF) ## Keep the wire protocol as the last release's, to compare with: part of a release
+	@test ! -e $(RELEASED_WIRE) || ($(check-released))
+	@$(BUF) build $(WIRE) --path remotetap --exclude-source-info --output $(RELEASED_WIRE)
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
@@ -103,12 +152,27 @@ dist/otelcol: dist/components.go $(SOURCES)
 dist/components.go: builder-config.yaml go.mod $(BUILDER)
 	GOWORK=off $(BUILDER) --config builder-config.yaml --skip-compilation
 
-# The tools. The linter's many requirements would clash with the others', so it
-# has a module of its own.
-$(BUILDER) $(MDATAGEN): internal/tools/go.mod internal/tools/go.sum
-	cd internal/tools && GOWORK=off go build -o "$(CURDIR)/.tools/" tool
-	@touch $(BUILDER) $(MDATAGEN)
+$(WIRE): $(PROTOS) $(PROTOIMAGE)
+	@mkdir -p $(@D)
+	$(PROTOIMAGE) -o $@ proto
+
+# The tools. The many requirements of the linter and of buf would clash with the
+# others', so these have modules of their own.
+GO_TOOLS := $(BUILDER) $(MDATAGEN) $(PROTOIMAGE) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC)
+$(GO_TOOLS): internal/tools/go.mod internal/tools/go.sum $(wildcard internal/tools/protoimage/*.go)
+	cd internal/tools && GOWORK=off go build -o "$(CURDIR)/.tools/" tool ./protoimage
+	@touch $(GO_TOOLS)
 
 $(GOLANGCI_LINT): internal/tools/lint/go.mod internal/tools/lint/go.sum
 	cd internal/tools/lint && GOWORK=off go build -o "$(CURDIR)/.tools/" tool
+	@touch $@
+
+$(BUF): internal/tools/buf/go.mod internal/tools/buf/go.sum
+	cd internal/tools/buf && GOWORK=off go build -o "$(CURDIR)/.tools/" tool
+	@touch $@
+
+$(PYTHON_INSTALLED): internal/tools/python/requirements.txt
+	rm -rf .tools/python
+	python3 -m venv .tools/python
+	.tools/python/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
