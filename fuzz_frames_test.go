@@ -163,4 +163,3 @@ func message(t testing.TB, m proto.Message) []byte {
 	require.NoError(t, err)
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(encoded))), encoded...)
 }
-

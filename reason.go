@@ -1,6 +1,8 @@
 package remotetapprocessor
 
 import (
+	"fmt"
+
 	"connectrpc.com/connect"
 	"github.com/gorilla/websocket"
 )
@@ -87,16 +89,18 @@ func (r endReason) listens() bool {
 
 // rpcError is the status of a call whose tap ended so; nil for OK.
 func (r endReason) rpcError() error {
+	code, explanation := connect.CodeInternal, "a bug in remote_tap; the collector's log has more"
 	switch r {
 	case endClientClosed, endCountReached, endDurationReached:
 		return nil
 	case endShutdown:
-		return connect.NewError(connect.CodeUnavailable, r)
-	case endMaxDuration, endWriteTimeout:
-		return connect.NewError(connect.CodeDeadlineExceeded, r)
-	default:
-		return connect.NewError(connect.CodeInternal, r)
+		code, explanation = connect.CodeUnavailable, "the collector is shutting down; connect again when it is back"
+	case endMaxDuration:
+		code, explanation = connect.CodeDeadlineExceeded, "per_tap::max_duration is over; connect again"
+	case endWriteTimeout:
+		code, explanation = connect.CodeDeadlineExceeded, "the client took too long to read a message; read faster, or ask for less"
 	}
+	return connect.NewError(code, fmt.Errorf("%w: %s", r, explanation))
 }
 
 // String returns the name that the close frame, the metric and the log line use.

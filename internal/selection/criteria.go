@@ -44,7 +44,7 @@ func Criteria() []Criterion {
 		{
 			Name: pointName, Value: "GLOB", Signals: AllSignals(), Repeats: true, Negates: true,
 			Matches: "these tap points, by the id in the collector's configuration",
-			Help:    "`*` is any run of characters, `?` one character.",
+			Help:    "`*` is any run of characters, `?` one character. What passes several of the points counts at each.",
 			Example: "point=remote_tap/after_*", parse: globText,
 		},
 		{

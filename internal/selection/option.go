@@ -128,11 +128,10 @@ func Options() []Option {
 		},
 		{
 			Name: "max_message", Value: "BYTES", Default: strconv.Itoa(DefaultMaxMessage), Example: "max_message=1048576",
-			Help: "Larger batches are split at item boundaries. From 1024 to 16777216; one item larger than that is sent whole.",
-			parse: integerText(MinMaxMessage, MaxMaxMessage, "leave it out for "+strconv.Itoa(DefaultMaxMessage)+
-				", which websocat shows as one line"),
-			set:  func(d *Delivery, text string) { d.MaxMessage, _ = strconv.Atoi(text) },
-			text: func(d Delivery) string { return strconv.Itoa(d.MaxMessage) },
+			Help:  "Larger batches are split at item boundaries. From 1024 to 16777216; one item larger than that is sent whole.",
+			parse: integerText(MinMaxMessage, MaxMaxMessage, "write a number of bytes, or leave it out"),
+			set:   func(d *Delivery, text string) { d.MaxMessage, _ = strconv.Atoi(text) },
+			text:  func(d Delivery) string { return strconv.Itoa(d.MaxMessage) },
 		},
 	}
 }

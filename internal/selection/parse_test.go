@@ -153,8 +153,8 @@ func TestParseRefuses(t *testing.T) {
 		{"an envelope that is neither", "envelope=1", "envelope", `envelope: "1" is not one of true, false`, "write true or false"},
 		{"stats too often", "stats=1ms", "stats", "stats: 1ms is less than 100ms", "write 1s, or leave it out"},
 		{"stats without a period", "stats=true", "stats", `stats: "true" is not a duration`, "write a number and a unit: 1s"},
-		{"too small a message", "max_message=1", "max_message", `max_message: "1" is not a whole number from 1024 to 16777216`, "leave it out for 65536, which websocat shows as one line"},
-		{"a size with a unit", "max_message=1MiB", "max_message", `max_message: "1MiB" is not a whole number from 1024 to 16777216`, "leave it out for 65536, which websocat shows as one line"},
+		{"too small a message", "max_message=1", "max_message", `max_message: "1" is not a whole number from 1024 to 16777216`, "write a number of bytes, or leave it out"},
+		{"a size with a unit", "max_message=1MiB", "max_message", `max_message: "1MiB" is not a whole number from 1024 to 16777216`, "write a number of bytes, or leave it out"},
 		{
 			"criteria without a common signal", "min_duration=1s&severity=warn", "severity",
 			"severity: selects from logs only, but min_duration selects from traces only", "leave one of them out",

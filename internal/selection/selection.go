@@ -205,6 +205,9 @@ func (s Selection) noPoint(points []Point) *Error {
 	ids = slices.Compact(ids)
 	asked := []string{}
 	hint := "there are " + strings.Join(ids, ", ")
+	if len(ids) == 1 {
+		hint = "there is only " + ids[0]
+	}
 	for i := range s.terms {
 		t := &s.terms[i]
 		if t.Criterion.Name != pointName {

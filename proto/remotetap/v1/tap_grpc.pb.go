@@ -20,7 +20,7 @@
 // what waits for it (`queue_full`); it never slows the collector, or another client, down.
 //
 // Versions: within remotetap.v1 fields and values are added, never changed or removed. A client
-// ignores the fields of a response that it does not know. A server refuses those of a request that
+// ignores the fields of a response that it does not know. A server refuses those of a TapRequest that
 // it does not know, if their number is below 1000: they would have changed what is selected or
 // delivered. Numbers from 1000 on are for what may be ignored.
 
