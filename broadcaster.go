@@ -128,6 +128,9 @@ func (b *broadcaster) admission(sel selection.Selection) ([]string, *refusal) {
 	if err != nil {
 		return nil, asRefusal(err)
 	}
+	if refused := b.hidden(sel, chosen); refused != nil {
+		return nil, refused
+	}
 	if sel.Delivery.Count > 0 && sel.Delivery.Format == selection.FormatNone {
 		return nil, badParameter("count", "format=none delivers no items to count", "leave one of the two out")
 	}

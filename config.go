@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/confignet"
 	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/remotetap/remotetapprocessor/internal/redact"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 )
 
 // Config is what a user writes under `remote_tap`; docs/configuration.md is
-// its reference. Every key so far is the server's: points which name one
+// its reference. Every key but redact is the server's: points which name one
 // endpoint share one server and must agree on all of them.
 //
 // A Config is read-only once Unmarshal has returned: the collector hands the
@@ -58,6 +60,10 @@ type Config struct {
 	// scheme, port or wildcard, in any case. Default: none.
 	AllowedHosts []string `mapstructure:"allowed_hosts"`
 
+	// Redact says what viewers may not see. It is each point's own; all other
+	// keys are the server's.
+	Redact RedactConfig `mapstructure:"redact"`
+
 	// written are the top-level keys that the user gave a value, sorted. Set by
 	// Unmarshal; empty in a Config made by a program.
 	written []string
@@ -82,6 +88,22 @@ type PerTapConfig struct {
 	MaxDuration time.Duration `mapstructure:"max_duration"`
 }
 
+// RedactConfig says what is hidden from viewers, in the copy that they get; the
+// pipeline's data is never touched. docs/redaction.md has the details.
+type RedactConfig struct {
+	// Keys are globs of attribute keys, in any case, whose values are hidden.
+	// Default: none.
+	Keys []string `mapstructure:"keys"`
+
+	// Values are RE2 patterns; what they match is hidden in every text. Default:
+	// none.
+	Values []string `mapstructure:"values"`
+
+	// Mode is what comes in the place of what is hidden: mask, hash or drop.
+	// Default: mask.
+	Mode string `mapstructure:"mode"`
+}
+
 var (
 	_ component.Config    = (*Config)(nil)
 	_ confmap.Unmarshaler = (*Config)(nil)
@@ -100,6 +122,7 @@ func createDefaultConfig() component.Config {
 		PerTap: PerTapConfig{MiBPerSecond: defaultMiBPerSecond, QueueMiB: defaultQueueMiB},
 
 		MaxOverhead: defaultMaxOverhead,
+		Redact:      RedactConfig{Mode: string(redact.Mask)},
 	}
 }
 
@@ -113,7 +136,7 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if len(errs) == 0 {
 		errs = c.decodeServer(conf)
 	}
-	c.written = keysWithValue(written)
+	c.written = slices.DeleteFunc(keysWithValue(written), isPointsOwn)
 	if len(errs) == 1 {
 		return errs[0] // joined, the collector would announce "the following error(s)"
 	}
@@ -141,6 +164,11 @@ func (c *Config) decodeOwn(conf *confmap.Conf) []error {
 		top.refuse("allowed_hosts", "is not a list of host names; write a list such as [tap.example.com]")
 	}
 	c.AllowedHosts = hosts.AllowedHosts
+
+	hidden := top.section("redact")
+	hidden.texts("keys", &c.Redact.Keys, "globs", `["*password*"]`)
+	hidden.texts("values", &c.Redact.Values, "patterns", `["[0-9]{16}"]`)
+	hidden.text("mode", &c.Redact.Mode, "mask, hash or drop")
 	return errs
 }
 
@@ -155,6 +183,7 @@ func (c *Config) decodeServer(conf *confmap.Conf) []error {
 		MaxOverhead  any   `mapstructure:"max_overhead"`
 		PerTap       any   `mapstructure:"per_tap"`
 		AllowedHosts any   `mapstructure:"allowed_hosts"`
+		Redact       any   `mapstructure:"redact"`
 	}
 	if err := conf.Unmarshal(&strict); err != nil {
 		return decodingErrors("", err)

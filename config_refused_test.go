@@ -14,7 +14,7 @@ const (
 	notAvailable = ": not available yet; remove this key"
 	noLimit      = "; in remote_tap limit is the number of concurrent taps, and a rate (another processor's messages per second) is per_tap::items_per_second"
 	ofPerTap     = "the keys of per_tap are items_per_second, max_duration, mib_per_second, queue_mib"
-	ofRemoteTap  = "the keys of remote_tap are allowed_hosts, auth, compression_algorithms, cors, dialer, endpoint, idle_timeout, include_metadata, keep_alives_enabled, keepalive, limit, max_overhead, max_request_body_size, middlewares, per_tap, read_header_timeout, read_timeout, response_headers, tls, transport, write_timeout"
+	ofRemoteTap  = "the keys of remote_tap are allowed_hosts, auth, compression_algorithms, cors, dialer, endpoint, idle_timeout, include_metadata, keep_alives_enabled, keepalive, limit, max_overhead, max_request_body_size, middlewares, per_tap, read_header_timeout, read_timeout, redact, response_headers, tls, transport, write_timeout"
 )
 
 // refused returns the ids of testdata/config_wrong.yaml, each with its errors.
@@ -44,10 +44,15 @@ func refused() map[string][]string {
 		},
 
 		"later_keys": {
-			"lookback_mib" + notAvailable, "page" + notAvailable, "redact" + notAvailable,
+			"lookback_mib" + notAvailable, "page" + notAvailable,
 		},
-		"later_key_without_a_value": {"redact" + notAvailable},
-		"later_key_with_its_path":   {"redact" + notAvailable},
+		"later_key_without_a_value": {"page" + notAvailable},
+
+		"redact_unknown_key":      {`redact::key: unknown key; did you mean redact::keys?`},
+		"redact_is_text":          {`redact: "password" is not a section; write its keys below it, each on a line of its own`},
+		"redact_keys_of_numbers":  {`redact::keys: a list is not a list of globs; write a list such as ["*password*"]`},
+		"redact_values_are_a_map": {`redact::values: a map is not a list of patterns; write a list such as ["[0-9]{16}"]`},
+		"redact_mode_is_a_number": {`redact::mode: 1 is not a text; write mask, hash or drop`},
 
 		"limit_is_a_rate":            {`limit: 0.5 is not a whole number; write a whole number such as 5` + noLimit},
 		"limit_is_text":              {`limit: "five" is not a number; write a number such as 5`},
@@ -107,6 +112,11 @@ func refused() map[string][]string {
 		"per_tap_not_a_number": {
 			`per_tap::items_per_second: NaN is out of range; write a number from 0 to 1000000000, 0 being no ceiling`,
 			`per_tap::mib_per_second: NaN is out of range; write a number from 0 to 100000, 0 being no ceiling`,
+		},
+		"redaction_that_hides_nothing": {
+			`redact::mode: "blank" is no mode; write mask, hash or drop`,
+			`redact::keys::1: "" is empty; write an attribute key such as "db.user", or a glob such as "*password*"`,
+			`redact::values::0: "(" is no RE2 pattern: missing closing ): "("; see https://github.com/google/re2/wiki/Syntax`,
 		},
 		"hosts_that_are_none": {
 			`allowed_hosts::0: "tap.example.com:12001" has a port; write the host name alone: tap.example.com`,

@@ -121,6 +121,7 @@ func (c *Config) comparable() Config {
 	if len(same.Server.ResponseHeaders) == 0 {
 		same.Server.ResponseHeaders = nil
 	}
+	same.Redact = RedactConfig{} // each point's own
 	same.AllowedHosts = nil
 	for _, host := range c.AllowedHosts {
 		same.AllowedHosts = append(same.AllowedHosts, strings.TrimSuffix(strings.ToLower(host), "."))

@@ -97,6 +97,13 @@ func loads() map[string]func(c *Config) {
 		"remote_tap/an_empty_transport":     func(*Config) {},
 		"remote_tap/keys_with_their_path":   func(c *Config) { c.PerTap.QueueMiB = 8 },
 		"remote_tap/hosts_in_one_string":    func(c *Config) { c.AllowedHosts = []string{"a.example.com", "b.example.com"} },
+		"remote_tap/redaction": func(c *Config) {
+			c.Redact = RedactConfig{
+				Keys:   []string{"*password*", "http.request.header.authorization"},
+				Values: []string{"[0-9]{13,16}"},
+				Mode:   "hash",
+			}
+		},
 		"remote_tap/a_unix_socket": func(c *Config) {
 			c.Server.NetAddr.Endpoint = "/run/otelcol/tap.sock"
 			c.Server.NetAddr.Transport = confignet.TransportTypeUnix

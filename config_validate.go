@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/collector/config/confignet"
+
+	"github.com/remotetap/remotetapprocessor/internal/redact"
 )
 
 const (
@@ -41,7 +43,21 @@ func (c *Config) Validate() error {
 	for i, host := range c.AllowedHosts {
 		errs = append(errs, validateHost(fmt.Sprintf("allowed_hosts::%d", i), host))
 	}
+	if _, err := c.Redact.rules(make([]byte, secretSize)); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// rules compiles what is to be hidden; the secret is for hashes. Each line of
+// the error begins with a key.
+func (c *RedactConfig) rules(secret []byte) (*redact.Rules, error) {
+	rules, err := redact.Compile(c.Keys, c.Values, c.Mode, secret)
+	if err != nil {
+		lines := strings.Split(err.Error(), "\n")
+		return nil, errors.New("redact::" + strings.Join(lines, "\nredact::"))
+	}
+	return rules, nil
 }
 
 // inRange refuses a value outside [low, high]; NaN is outside. At the low end 0

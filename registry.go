@@ -2,6 +2,7 @@ package remotetapprocessor
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -14,19 +15,28 @@ import (
 	"go.opentelemetry.io/collector/processor"
 
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
+	"github.com/remotetap/remotetapprocessor/internal/redact"
 )
 
 // registry is what the processors of one collector share: the points and their servers. It
 // belongs to the factory, so two collectors in one process do not meet.
 type registry struct {
+	// set at construction
+	secret []byte // of the hashes that stand for hidden values; the same as long as the process lives
+
 	mu sync.Mutex
 	// guarded by mu
 	points  map[component.ID]*point
 	servers map[string]*server // by serverAddress
 }
 
+// secretSize is the size of the secret in bytes.
+const secretSize = 32
+
 func newRegistry() *registry {
-	return &registry{points: map[component.ID]*point{}, servers: map[string]*server{}}
+	secret := make([]byte, secretSize)
+	_, _ = rand.Read(secret) // it never fails
+	return &registry{secret: secret, points: map[component.ID]*point{}, servers: map[string]*server{}}
 }
 
 // point is a tap point: one id in the configuration, and one processor for each pipeline that
@@ -35,6 +45,7 @@ type point struct {
 	id       component.ID
 	config   *Config
 	settings processor.Settings
+	rules    *redact.Rules            // what its viewers may not see
 	sources  [otlp.NumSignals]*source // of the signals of its pipelines
 	created  int                      // processors that were not shut down yet
 	started  int                      // of them, those that run
@@ -49,14 +60,18 @@ func (r *registry) join(settings processor.Settings, config *Config, signal otlp
 	p := r.points[settings.ID]
 	if p == nil || p.started == 0 && p.config != config {
 		// A configuration that never came to run leaves its points behind.
-		p = &point{id: settings.ID, config: config, settings: settings}
+		rules, err := config.Redact.rules(r.secret)
+		if err != nil {
+			return nil, nil, err
+		}
+		p = &point{id: settings.ID, config: config, settings: settings, rules: rules}
 		if err := r.checkAgreement(p); err != nil {
 			return nil, nil, err
 		}
 		r.points[settings.ID] = p
 	}
 	if p.sources[signal] == nil {
-		p.sources[signal] = &source{point: p.id, signal: signal}
+		p.sources[signal] = newSource(p.id, signal, p.rules)
 	}
 	p.created++
 	return p, p.sources[signal], nil

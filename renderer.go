@@ -37,6 +37,10 @@ func (v *view) render() {
 		if c == nil {
 			return
 		}
+		if !v.redact(c) {
+			v.finishCapture(c, 0, cap(scratch))
+			continue
+		}
 		renderer.Reset(format.Batch{Signal: c.source.signal, Proto: c.proto, Point: c.source.point.String(), Time: c.time})
 		scratch = v.renderCapture(c, renderer, scratch)
 		if cap(scratch) > keepScratch {

@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pprofile"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/remotetap/remotetapprocessor/internal/redact"
 	"github.com/remotetap/remotetapprocessor/internal/selection"
 	"github.com/remotetap/remotetapprocessor/internal/subset"
 )
@@ -20,10 +21,15 @@ type signalOps[T any] struct {
 	observe  observeFunc[T]          // looks for why nothing matches; nil for profiles
 	classify classifyFunc[T]         // tells errors from the rest; nil where thin is
 	match    matchFunc[T]            // marks the items that a selection wants
+	copy     func(T) T               // a copy of a whole batch
+	hide     hideFunc[T]             // redacts a copy in place
 }
 
 // classifyFunc is one of Classes' methods.
 type classifyFunc[T any] func(*selection.Classes, T, *selection.Marks)
+
+// hideFunc is one of Redactor's methods.
+type hideFunc[T any] func(*redact.Redactor, T) error
 
 // observeFunc is one of Recorder's methods.
 type observeFunc[T any] func(*selection.Recorder, T, int, selection.Budget) error
@@ -40,6 +46,8 @@ func traceOps() *signalOps[ptrace.Traces] {
 		match:    (*selection.Matcher).MatchTraces,
 		observe:  (*selection.Recorder).ObserveTraces,
 		classify: (*selection.Classes).ClassifyTraces,
+		copy:     copier(ptrace.NewTraces, ptrace.Traces.CopyTo),
+		hide:     hider((*redact.Redactor).Traces),
 	}
 }
 
@@ -52,6 +60,8 @@ func metricOps() *signalOps[pmetric.Metrics] {
 		match:    (*selection.Matcher).MatchMetrics,
 		observe:  (*selection.Recorder).ObserveMetrics,
 		classify: func(c *selection.Classes, _ pmetric.Metrics, m *selection.Marks) { c.ClassifyNone(m) },
+		copy:     copier(pmetric.NewMetrics, pmetric.Metrics.CopyTo),
+		hide:     hider((*redact.Redactor).Metrics),
 	}
 }
 
@@ -64,6 +74,8 @@ func logOps() *signalOps[plog.Logs] {
 		match:    (*selection.Matcher).MatchLogs,
 		observe:  (*selection.Recorder).ObserveLogs,
 		classify: (*selection.Classes).ClassifyLogs,
+		copy:     copier(plog.NewLogs, plog.Logs.CopyTo),
+		hide:     hider((*redact.Redactor).Logs),
 	}
 }
 
@@ -73,6 +85,25 @@ func profileOps() *signalOps[pprofile.Profiles] {
 		marshal: marshalProfiles,
 		size:    (&pprofile.ProtoMarshaler{}).ProfilesSize,
 		match:   (*selection.Matcher).MatchProfiles,
+		copy:    copier(pprofile.NewProfiles, pprofile.Profiles.CopyTo),
+		hide:    (*redact.Redactor).Profiles,
+	}
+}
+
+// copier makes a copy function.
+func copier[T any](empty func() T, copyTo func(from, to T)) func(T) T {
+	return func(from T) T {
+		to := empty()
+		copyTo(from, to)
+		return to
+	}
+}
+
+// hider makes a hideFunc of one that cannot fail.
+func hider[T any](hide func(*redact.Redactor, T)) hideFunc[T] {
+	return func(r *redact.Redactor, data T) error {
+		hide(r, data)
+		return nil
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
+	"github.com/remotetap/remotetapprocessor/internal/redact"
 	"github.com/remotetap/remotetapprocessor/internal/selection"
 	"github.com/remotetap/remotetapprocessor/internal/subset"
 )
@@ -17,6 +18,7 @@ type source struct {
 	// set at construction
 	point  component.ID
 	signal otlp.Signal
+	hiding hiding
 
 	// atomic
 	views       atomic.Pointer[[]*view] // those who watch; nil when nobody does
@@ -27,6 +29,10 @@ type source struct {
 	nanoseconds atomic.Int64 // wall time taken from pipelines' goroutines
 
 	rate rateMeter
+}
+
+func newSource(point component.ID, signal otlp.Signal, rules *redact.Rules) *source {
+	return &source{point: point, signal: signal, hiding: newHiding(rules)}
 }
 
 // capture is one batch as it was encoded on a pipeline's goroutine. It is never written again.
@@ -51,8 +57,12 @@ type batch[T any] struct {
 	data   T
 	items  int
 	now    time.Time
-	whole  []byte  // the encoding of all items, made by the first view that wants it
-	sized  float64 // mean size of an item in bytes, once a view had to know it
+	whole  []byte   // the encoding of all items, made by the first view that wants it
+	sized  float64  // mean size of an item in bytes, once a view had to know it
+	part   struct { // a copy of some of the items as viewers may see them, the last that was made
+		from, to int
+		data     T
+	}
 }
 
 // publish shows a batch to the views that watch its source. It runs on the pipeline's goroutine:
@@ -109,15 +119,11 @@ func (b *batch[T]) capture(v *view, account *admission, work *work) []byte {
 	marks := v.marks.Get().(*selection.Marks)
 	defer v.marks.Put(marks)
 	within := selection.Budget{Now: work.elapsed, Until: work.granted}
-	if err := b.ops.match(v.matcher, b.data, b.items, marks, within); err != nil {
-		panic(err)
-	}
+	b.match(v, marks, within)
 	result := marks.Result()
 	account.skipped, account.unmatched, account.evalErrors = result.Skipped, result.Unmatched, result.EvalErrors
 	if recorder := v.hintsFor(result.Matched, b.now); recorder != nil && b.ops.observe != nil {
-		if err := b.ops.observe(recorder, b.data, b.items, within); err != nil {
-			panic(err)
-		}
+		b.observe(recorder, within)
 	}
 	if v.countsOnly || account.admitted() == 0 {
 		return nil

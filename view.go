@@ -1,7 +1,6 @@
 package remotetapprocessor
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,7 +89,6 @@ type entry struct {
 	// guarded by the view's mu
 	wanted int  // taps that have not taken it yet
 	bytes  int  // what it holds
-	copied bool // and a copy of it, which a transport makes to write it
 	logged bool // it is in the log, and its bytes are part of the view's
 }
 
@@ -234,7 +232,7 @@ func (v *view) largestInFlight() int {
 	largest := 0
 	for _, t := range v.taps {
 		if t.inFlight != nil {
-			largest = max(largest, t.inFlight.bytes)
+			largest = max(largest, t.inFlight.bytes+t.copied)
 		}
 	}
 	return largest
@@ -298,30 +296,44 @@ func (v *view) releaseTaken() {
 	}
 }
 
-// copying accounts for the copy of a message that a transport makes for each client to write it.
-func (v *view) copying(e *entry) {
+// reserve makes room for another copy of a capture while it is worked on. It returns false when
+// the capture had to go itself.
+func (v *view) reserve(bytes int) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !e.copied {
-		e.copied = true
-		v.enlarge(e, len(e.line))
+	v.bytes += bytes
+	if v.makeRoom(0); !v.abandoned && !v.closed {
+		return true
 	}
+	v.bytes -= bytes
+	return false
+}
+
+// release gives back what reserve has taken.
+func (v *view) release(bytes int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.bytes -= bytes
+}
+
+// replace puts another document in the place of a capture's.
+func (v *view) replace(c *capture, document []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.bytes += len(document) - len(c.proto)
+	c.proto = document
+	v.makeRoom(0)
 }
 
 // grow accounts for what a message holds beyond its text, and makes room for it.
 func (v *view) grow(e *entry, bytes int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.enlarge(e, bytes)
-}
-
-// enlarge is grow with mu held.
-func (v *view) enlarge(e *entry, bytes int) {
 	e.bytes += bytes
 	if e.logged {
 		v.bytes += bytes
-		v.makeRoom(0)
 	}
+	v.makeRoom(0) // also for one that is on its way only
 }
 
 // fail ends all taps of the view after a bug, without waiting for them, and closes it. The items
@@ -331,7 +343,7 @@ func (v *view) fail(problem any, s *source, items int) {
 		return
 	}
 	v.logger.Error("remote_tap has a bug: the taps that met it were ended, the pipeline goes on",
-		zap.String("selection", v.selection.String()), zap.String("problem", fmt.Sprint(problem)), zap.Stack("stack"))
+		zap.String("selection", v.selection.String()), problemOf(problem), zap.Stack("stack"))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if items > 0 {

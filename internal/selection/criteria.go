@@ -21,17 +21,28 @@ type Criterion struct {
 	// tests makes what finds the items for which one of the term's values holds. It is nil for those that choose points,
 	// signals, or by OTTL.
 	tests func(*Term) tests
+	// reads is what of an item decides about it, as far as redaction may change that.
+	reads reads
 	// cost orders the tests of one item, cheapest first.
 	cost int
 	// note remembers, for hints, what an item has where the term looks; nil for nothing.
 	note func(t *Term, s *subject, n *notes)
 }
 
+// reads is what a criterion reads of an item.
+type reads uint8
+
+const (
+	readsTexts  reads = 1 << iota // names, or the value of a known attribute
+	readsValues                   // values of any attributes, or bodies, which may be maps
+)
+
 // The criteria that the parser and the matcher know by name, since they choose more than items.
 const (
-	pointName  = "point"
-	signalName = "signal"
-	whereName  = "where"
+	pointName        = "point"
+	signalName       = "signal"
+	serviceCriterion = "service"
+	whereName        = "where"
 )
 
 // AttributeName is how the table writes the criterion for attributes, whose parameter is the attribute's key.
@@ -53,16 +64,16 @@ func Criteria() []Criterion {
 			Example: "signal=traces,logs", parse: signalText,
 		},
 		{
-			Name: "service", Value: "GLOB", Signals: AllSignals(), Repeats: true, Negates: true,
+			Name: serviceCriterion, Value: "GLOB", Signals: AllSignals(), Repeats: true, Negates: true,
 			Matches: "resources whose `service.name` fits the pattern",
 			Help:    "Case matters. A resource without a name fits none, so `service!=*` finds those.",
-			Example: "service=checkout*", parse: globText, tests: serviceTests, note: noteService,
+			Example: "service=checkout*", parse: globText, tests: serviceTests, reads: readsTexts, note: noteService,
 		},
 		{
 			Name: "name", Value: "TEXT", Signals: items, Repeats: true, Negates: true,
 			Matches: "span name, metric name, log body or event name contains the text, whatever the case",
 			Help:    "A body that is a map or a list is searched as JSON.",
-			Example: "name=payment", parse: foldedText, tests: nameTests, cost: 4, note: noteName,
+			Example: "name=payment", parse: foldedText, tests: nameTests, reads: readsTexts | readsValues, cost: 4, note: noteName,
 		},
 		{
 			Name: "min_duration", Value: "DURATION", Signals: SignalsOf(otlp.Traces),
@@ -79,7 +90,7 @@ func Criteria() []Criterion {
 			Name: "severity", Value: "SEVERITY", Signals: SignalsOf(otlp.Logs),
 			Matches: "log records at least this severe, by number, else by text",
 			Help:    "trace, debug, info, warn, error, fatal, their steps such as warn2, or a number from 1 to 24.",
-			Example: "severity=warn", parse: severityText, tests: severityTests, note: noteSeverity,
+			Example: "severity=warn", parse: severityText, tests: severityTests, reads: readsTexts, note: noteSeverity,
 		},
 		{
 			Name: "trace_id", Value: "HEX", Signals: SignalsOf(otlp.Traces, otlp.Logs), Repeats: true, Negates: true,
@@ -96,7 +107,7 @@ func Criteria() []Criterion {
 			Matches: "an attribute of the item, its scope or its resource equals the text",
 			Help: "A key with a dot is written as it is: `http.route=/pay`. Values are compared as text: `500`, `true`, `0.5`, " +
 				"base64 for bytes, JSON for maps and lists. Negated: none of the three equals it; what has no such attribute is kept.",
-			Example: "http.response.status_code=500", parse: anyText, tests: attributeTests, cost: 3, note: noteAttribute,
+			Example: "http.response.status_code=500", parse: anyText, tests: attributeTests, reads: readsTexts | readsValues, cost: 3, note: noteAttribute,
 		},
 		{
 			Name: "sample", Value: "SHARE", Signals: items,
@@ -111,7 +122,7 @@ func Criteria() []Criterion {
 			Help: "Paths begin with their context: resource, scope, span, spanevent, log, metric or datapoint. The contexts decide " +
 				"the signals; one condition takes those of one signal. A spanevent condition keeps spans with such an event, a " +
 				"metric condition all of the metric's points. If it fails on an item, the item is not kept, and counted.",
-			Example: `where=span.attributes["http.route"] == "/pay"`, parse: conditionText,
+			Example: `where=span.attributes["http.route"] == "/pay"`, parse: conditionText, reads: readsTexts | readsValues,
 		},
 	}
 }

@@ -138,6 +138,21 @@ func (m *Marks) begin(items int, budget Budget, costly bool) *walk {
 	return w
 }
 
+// Gather makes the marks ready for those of a batch's parts, which Add takes in their order.
+func (m *Marks) Gather(items int) { m.begin(items, Budget{}, false).stopped = true }
+
+// Add adds the marks and the account of the next part. Items that no part holds are skipped.
+func (m *Marks) Add(part *Marks) {
+	w, offset := &m.walk, m.walk.position
+	for i := part.next(0); i >= 0; i = part.next(i + 1) {
+		m.set(offset + i)
+	}
+	r := part.Result()
+	w.position += r.Items - r.Skipped
+	w.evalErrors += r.EvalErrors
+	w.fail(r.FirstError)
+}
+
 // step is taken before each resource, scope and metric; false ends the walk.
 func (w *walk) step() bool {
 	w.left--

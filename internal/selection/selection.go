@@ -2,6 +2,7 @@ package selection
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -58,6 +59,33 @@ func (s Selection) Signals() Signals { return s.signals }
 
 // Terms are the criteria that were given, but for `signal`. The caller does not change them.
 func (s Selection) Terms() []Term { return s.terms }
+
+// ReadsTexts reports whether a criterion looks at texts, which redaction by patterns may change.
+func (s Selection) ReadsTexts() bool { return s.reads(readsTexts) }
+
+// ReadsValues reports whether a criterion looks at values of attributes or at bodies, which redaction by keys may change,
+// too: a value may be a map.
+func (s Selection) ReadsValues() bool { return s.reads(readsValues) }
+
+func (s Selection) reads(what reads) bool {
+	return slices.ContainsFunc(s.terms, func(t Term) bool { return t.Criterion.reads&what != 0 })
+}
+
+// AttributeKeys are the attributes that criteria are about, by the parameter's name. A `where` is not looked into.
+func (s Selection) AttributeKeys() iter.Seq2[string, string] {
+	return func(yield func(name, key string) bool) {
+		for i := range s.terms {
+			t := &s.terms[i]
+			key := t.Key
+			if t.Criterion.Name == serviceCriterion {
+				key = serviceName
+			}
+			if key != "" && !yield(t.Name(), key) {
+				return
+			}
+		}
+	}
+}
 
 // View is the part of the selection that taps must have in common to share a view: without count, duration and stats.
 func (s Selection) View() Selection {
