@@ -32,7 +32,7 @@ const limitIsNoRate = "; in remote_tap limit is the number of concurrent taps, "
 // later. They are refused rather than ignored. When a feature lands, its key
 // moves from here into Config.
 func notYetAvailable() []string {
-	return []string{"lookback_mib", "page", "redact"}
+	return []string{"lookback_mib", "page"}
 }
 
 // deferredKeys refuses every key in written whose feature is yet to come,
@@ -46,6 +46,10 @@ func deferredKeys(written map[string]any) []error {
 	}
 	return errs
 }
+
+// isPointsOwn reports whether a top-level key is each point's own, so that points
+// which share a server need not agree on it.
+func isPointsOwn(key string) bool { return key == "redact" }
 
 // keysWithValue returns the keys of written that have a value other than null,
 // sorted.
@@ -291,4 +295,41 @@ func join(section, key string) string {
 		return section + key
 	}
 	return section + confmap.KeyDelimiter + key
+}
+
+// text reads a text; choice is what to write.
+func (r keyReader) text(key string, to *string, choice string) {
+	switch v := r.values[key].(type) {
+	case nil:
+	case string:
+		*to = v
+	default:
+		r.refuse(key, "is not a text; write "+choice)
+	}
+}
+
+// texts reads a list of texts; example is one to write. A text alone is a list
+// of one: unlike the general decoder it does not cut at commas, which a pattern
+// may have.
+func (r keyReader) texts(key string, to *[]string, what, example string) {
+	var texts []string
+	switch v := r.values[key].(type) {
+	case nil:
+		return
+	case string:
+		texts = []string{v}
+	case []any:
+		for _, element := range v {
+			text, ok := element.(string)
+			if !ok {
+				r.refuse(key, "is not a list of "+what+"; write a list such as "+example)
+				return
+			}
+			texts = append(texts, text)
+		}
+	default:
+		r.refuse(key, "is not a list of "+what+"; write a list such as "+example)
+		return
+	}
+	*to = texts
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -225,7 +226,7 @@ func TestHintsAndErrorsQuoteNothingHidden(t *testing.T) {
 
 func TestLargeBatchIsSearchedInParts(t *testing.T) {
 	for _, n := range []int{1, partItems, partItems + 1, 3*partItems + 7} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := onMemory(t, hiddenBy("mask"))
 				stream := o.stream("/v1/traces?format=json&name=wanted&duration=10s")

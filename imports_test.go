@@ -21,6 +21,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 		"internal/format":    {module + "/internal/otlp"},
 		"proto/remotetap/v1": {"google.golang.org/protobuf/", "google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc/status", "go.opentelemetry.io/proto/otlp/", "golang.org/x/"},
 		"internal/guard":     {"golang.org/x/net/publicsuffix"},
+		"internal/redact":    {module + "/internal/otlp", "go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
 		"internal/subset":    {"go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
 	}
 	for _, pkg := range list(t, "./...") {
