@@ -20,6 +20,7 @@ FUZZTIME ?= 30s
 BUILDER := .tools/builder
 MDATAGEN := .tools/mdatagen
 GOLANGCI_LINT := .tools/golangci-lint
+GOVULNCHECK := .tools/govulncheck
 PROTOIMAGE := .tools/protoimage
 PROTOC_GEN_GO := .tools/protoc-gen-go
 PROTOC_GEN_GO_GRPC := .tools/protoc-gen-go-grpc
@@ -38,7 +39,7 @@ in-each-module = failed=; for module in $(MODULES) internal/tools; do \
 	done; test -z "$$failed"
 
 # What the collector is compiled from: Go code, and files beside it that it may embed.
-SOURCES := $(shell find . \( -name '.?*' -o -name testdata -o -path ./dist -o -path ./e2e -o -path ./cmd -o -path ./internal/tools \) -prune \
+SOURCES := $(shell find . \( -name '.?*' -o -name testdata -o -path ./dist -o -path ./e2e -o -path ./cmd -o -path ./bench -o -path ./internal/tools \) -prune \
 	-o -type f \( -name '*.go' -o -path './internal/*' \) ! -name '*_test.go' -print)
 
 .PHONY: help
@@ -78,6 +79,10 @@ lint-proto: $(WIRE) $(BUF) ## Check the wire protocol by proto/buf.yaml, and tha
 
 check-released = cd proto && ../$(BUF) breaking ../$(WIRE) --against ../$(RELEASED_WIRE) --path remotetap --exclude-imports || \
 	{ echo "Programs made for the last release would break: see proto/README.md." >&2; exit 1; }
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in what is compiled in (asks the Go project's database)
+	@$(call in-each-module,"$(CURDIR)/$(GOVULNCHECK)" ./...)
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code
@@ -165,6 +170,10 @@ $(GO_TOOLS): internal/tools/go.mod internal/tools/go.sum $(wildcard internal/too
 
 $(GOLANGCI_LINT): internal/tools/lint/go.mod internal/tools/lint/go.sum
 	cd internal/tools/lint && GOWORK=off go build -o "$(CURDIR)/.tools/" tool
+	@touch $@
+
+$(GOVULNCHECK): internal/tools/vuln/go.mod internal/tools/vuln/go.sum
+	cd internal/tools/vuln && GOWORK=off go build -o "$(CURDIR)/.tools/" tool
 	@touch $@
 
 $(BUF): internal/tools/buf/go.mod internal/tools/buf/go.sum

@@ -317,6 +317,28 @@ func TestBatchesBeyondMaxOverheadAreSkippedAndCounted(t *testing.T) {
 	})
 }
 
+func TestOneSlowBatchDoesNotEndTheDelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, PerTapConfig{})
+		reader := &reader{t: t, tap: r.subscribe(everything())}
+		slow := traceOps()
+		marshal := slow.marshal
+		slow.marshal = func(td ptrace.Traces) ([]byte, error) {
+			advance(time.Second) // the machine was busy with something else
+			return marshal(td)
+		}
+		publish(r.source, *r.source.views.Load(), slow, spans(1))
+		advance(time.Minute)
+		for range 100 {
+			r.publish(spans(1))
+			reader.takeAll()
+		}
+		checkLedger(t, reader.tap)
+		assert.Greater(t, len(reader.spans), 90, "what an item costs is learned anew")
+		r.leave(reader.tap)
+	})
+}
+
 func TestSelectionSpansSignals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := onMemory(t)

@@ -2,6 +2,7 @@ package remotetapprocessor
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -14,10 +15,9 @@ import (
 	remotetapv1 "github.com/remotetap/remotetapprocessor/proto/remotetap/v1"
 )
 
-// maxRequest is the largest request message, in bytes, before and after decompression.
-const maxRequest = 64 * kib
-
 const (
+	// maxRequest is the largest request message, in bytes, before and after decompression.
+	maxRequest = 64 * kib
 	// requestTimeout is how long a client may take for the message of its request.
 	requestTimeout = 10 * time.Second
 	// reflectionTimeout is how long a client may hold a stream of gRPC reflection.
@@ -36,7 +36,8 @@ func (s *server) addService(mux *http.ServeMux) {
 	}
 	wire := append([]connect.HandlerOption{connect.WithCodec(wireCodec{})}, options...)
 	mux.Handle(remotetapv1.TapService_Tap_FullMethodName,
-		s.rpc(connect.NewServerStreamHandler(remotetapv1.TapService_Tap_FullMethodName, s.tapRPC, wire...)))
+		s.rpc(connect.NewServerStreamHandler(remotetapv1.TapService_Tap_FullMethodName, s.tapRPC,
+			append(wire, connect.WithInterceptors(explaining{s}))...)))
 	mux.Handle(remotetapv1.TapService_ListPoints_FullMethodName,
 		s.rpc(connect.NewUnaryHandler(remotetapv1.TapService_ListPoints_FullMethodName, s.listPointsRPC, wire...)))
 	reflector := grpcreflect.NewStaticReflector(remotetapv1.TapService_ServiceDesc.ServiceName)
@@ -132,7 +133,7 @@ func (s *server) isRPC(r *http.Request) bool {
 func quoted(value string) string { return strconv.Quote(value[:min(len(value), maxUserAgent)]) }
 
 // tapRPC serves a call of Tap. It blocks for the life of the tap.
-func (s *server) tapRPC(ctx context.Context, call *connect.Request[tapCall], stream *connect.ServerStream[grpcFrame]) error {
+func (s *server) tapRPC(ctx context.Context, call *connect.Request[tapCall], stream *connect.ServerStream[remotetapv1.TapResponse]) error {
 	below, _ := ctx.Value(exchangeKey{}).(exchange)
 	sel, err := call.Msg.selection()
 	if err != nil {
@@ -145,14 +146,46 @@ func (s *server) tapRPC(ctx context.Context, call *connect.Request[tapCall], str
 	}
 	defer s.broadcaster.sessions.Done()
 	defer s.broadcaster.unsubscribe(t, endInternalError) // in case of a panic; else it has ended before
-	c := &grpcClient{response: newResponse(below.w), stream: stream, view: t.view}
+	c := &grpcClient{response: newResponse(below.w), stream: stream}
 	c.drain(below.r, t.cancel)
+	if below.r.ProtoMajor == 1 {
+		below.w.Header().Set("Connection", "close") // a stream is the last on its connection
+	}
 	_ = c.within(writeDeadline(0), c.open) // if that fails the session will see it
 	reason := s.serve(ctx, t, c)
 	if reason == endClientClosed {
 		return context.Cause(ctx) // its own deadline, perhaps
 	}
 	return reason.rpcError()
+}
+
+// explaining counts what connect refuses by itself, messages that it cannot read, and puts a Refusal
+// to it.
+type explaining struct{ *server }
+
+// WrapStreamingHandler wraps a call of Tap.
+func (s explaining) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		err := next(ctx, conn)
+		status, ok := errors.AsType[*connect.Error](err)
+		if !ok || len(status.Details()) > 0 || ctx.Err() != nil {
+			return err
+		}
+		if _, ended := errors.AsType[endReason](err); ended || status.Code() == connect.CodeDeadlineExceeded {
+			return err
+		}
+		s.broadcaster.countRefusal(refusedBadRequest)
+		refused := &refusal{Message: status.Message(), Hint: "send one TapRequest of at most 64 KiB, as it is or compressed with gzip"}
+		return refused.rpcErrorWith(status.Code())
+	}
+}
+
+// WrapUnary wraps nothing: Tap is no such call.
+func (explaining) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc { return next }
+
+// WrapStreamingClient wraps nothing: this is a server.
+func (explaining) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
 }
 
 // protocolOf names the protocol of a call as the log and /v1/points do.
@@ -171,9 +204,10 @@ func (s *server) listPointsRPC(context.Context, *connect.Request[remotetapv1.Lis
 // grpcClient sends a tap's messages as the responses of a call.
 type grpcClient struct {
 	*response // set at construction
-	stream    *connect.ServerStream[grpcFrame]
-	view      *view
-	frame     grpcFrame // of the last message; the session's goroutine owns it
+	stream    *connect.ServerStream[remotetapv1.TapResponse]
+
+	// owned by the session's goroutine
+	head []byte // of the last document
 }
 
 // open sends the response's headers.
@@ -184,20 +218,23 @@ func (c *grpcClient) open() error {
 	return c.flush()
 }
 
+// send writes a document beneath connect, which would copy it into a buffer of its own for each
+// client, and keep that in a pool. The response's header is out.
 func (c *grpcClient) send(e *entry) error {
-	c.view.copying(e)
-	c.frame.telemetry(e)
-	return c.within(writeDeadline(len(e.line)), c.write)
+	c.head = appendHead(c.head[:0], e)
+	return c.within(writeDeadline(len(e.line)), func() error {
+		return c.writeParts([][]byte{c.head, e.message()})
+	})
 }
 
 func (c *grpcClient) sendStats(r report) error {
-	c.frame.message = &remotetapv1.TapResponse{Content: &remotetapv1.TapResponse_Stats{Stats: r.proto()}}
-	return c.within(writeDeadline(0), c.write)
+	stats := &remotetapv1.TapResponse{Content: &remotetapv1.TapResponse_Stats{Stats: r.proto()}}
+	return c.within(writeDeadline(0), func() error { return c.write(stats) })
 }
 
-// write writes the frame. It blocks until the client takes it, at most until the deadline.
-func (c *grpcClient) write() error {
-	if err := c.stream.Send(&c.frame); err != nil {
+// write writes a message by way of connect.
+func (c *grpcClient) write(message *remotetapv1.TapResponse) error {
+	if err := c.stream.Send(message); err != nil {
 		return err
 	}
 	return c.flush()
@@ -212,10 +249,9 @@ func (c *grpcClient) period() time.Duration { return streamPeriod }
 func (c *grpcClient) end(reason endReason, final ledger) {
 	if reason.listens() {
 		c.interrupt()
-		c.frame.message = &remotetapv1.TapResponse{Content: &remotetapv1.TapResponse_End{
+		_ = c.write(&remotetapv1.TapResponse{Content: &remotetapv1.TapResponse_End{
 			End: &remotetapv1.End{Reason: reason.String(), Ledger: final.proto()},
-		}}
-		_ = c.write()
+		}})
 	}
 	c.leave()
 }

@@ -1,8 +1,8 @@
 package remotetapprocessor
 
 import (
+	"encoding/binary"
 	"fmt"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -14,15 +14,7 @@ import (
 	remotetapv1 "github.com/remotetap/remotetapprocessor/proto/remotetap/v1"
 )
 
-// grpcFrame is a TapResponse on its way to the wire: a message, or a rendered OTLP document, which is
-// copied as it is, behind the bytes of the fields around it.
-type grpcFrame struct {
-	message  *remotetapv1.TapResponse // stats, end; nil: a document
-	head     []byte                   // the envelope, and the tag and length of the document
-	document []byte                   // it is the view's: never changed, nor kept after the write
-}
-
-// The fields of TapResponse and Envelope that frames are made of.
+// The fields of TapResponse and Envelope that heads are made of.
 const (
 	fieldEnvelope = 1
 
@@ -36,38 +28,36 @@ func documentField(signal otlp.Signal) protowire.Number {
 	return [otlp.NumSignals]protowire.Number{otlp.Traces: 2, otlp.Metrics: 3, otlp.Logs: 4, otlp.Profiles: 5}[signal]
 }
 
-// telemetry makes the frame of a rendered OTLP document.
-func (f *grpcFrame) telemetry(e *entry) {
-	point := e.source.point.String()
+// prefixSize is the size of what goes before a message in gRPC, gRPC-Web and Connect alike: a byte
+// of flags, 0 for one that is not compressed, and the size.
+// Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+const prefixSize = 5
+
+// appendHead appends what goes before a rendered OTLP document in a response: the prefix, the
+// envelope, and the document's tag and length.
+func appendHead(dst []byte, e *entry) []byte {
+	point, document := e.source.point.String(), e.message()
 	size := protowire.SizeTag(fieldPoint) + protowire.SizeBytes(len(point)) +
 		protowire.SizeTag(fieldTime) + protowire.SizeFixed64() +
 		protowire.SizeTag(fieldItems) + protowire.SizeVarint(uint64(e.items))
-	head := protowire.AppendTag(f.head[:0], fieldEnvelope, protowire.BytesType)
-	head = protowire.AppendVarint(head, uint64(size))
-	head = protowire.AppendTag(head, fieldPoint, protowire.BytesType)
-	head = protowire.AppendString(head, point)
-	head = protowire.AppendTag(head, fieldTime, protowire.Fixed64Type)
-	head = protowire.AppendFixed64(head, uint64(e.time.UnixNano()))
-	head = protowire.AppendTag(head, fieldItems, protowire.VarintType)
-	head = protowire.AppendVarint(head, uint64(e.items))
-	head = protowire.AppendTag(head, documentField(e.source.signal), protowire.BytesType)
-	f.document = e.message()
-	f.head = protowire.AppendVarint(head, uint64(len(f.document)))
-	f.message = nil
+	start := len(dst)
+	dst = append(dst, make([]byte, prefixSize)...)
+	dst = protowire.AppendTag(dst, fieldEnvelope, protowire.BytesType)
+	dst = protowire.AppendVarint(dst, uint64(size))
+	dst = protowire.AppendTag(dst, fieldPoint, protowire.BytesType)
+	dst = protowire.AppendString(dst, point)
+	dst = protowire.AppendTag(dst, fieldTime, protowire.Fixed64Type)
+	dst = protowire.AppendFixed64(dst, uint64(e.time.UnixNano()))
+	dst = protowire.AppendTag(dst, fieldItems, protowire.VarintType)
+	dst = protowire.AppendVarint(dst, uint64(e.items))
+	dst = protowire.AppendTag(dst, documentField(e.source.signal), protowire.BytesType)
+	dst = protowire.AppendVarint(dst, uint64(len(document)))
+	binary.BigEndian.PutUint32(dst[start+1:], uint32(len(dst)-start-prefixSize+len(document)))
+	return dst
 }
 
-// append appends the encoded TapResponse.
-func (f *grpcFrame) append(dst []byte) ([]byte, error) {
-	if f.message != nil {
-		return proto.MarshalOptions{}.MarshalAppend(dst, f.message)
-	}
-	dst = slices.Grow(dst, len(f.head)+len(f.document))
-	return append(append(dst, f.head...), f.document...), nil
-}
-
-// wireCodec is connect's protobuf codec for messages, for frames, which it copies, and for
-// requests of Tap, of which it keeps what is wrong with them. connect puts what Marshal returns
-// into a pool of buffers, so it must never return bytes that others read.
+// wireCodec is connect's protobuf codec, but keeps what is wrong with a request of Tap, which is then
+// refused like any other selection.
 type wireCodec struct{}
 
 // Name returns the name by which content types know the codec.
@@ -78,14 +68,11 @@ func (c wireCodec) Marshal(message any) ([]byte, error) { return c.MarshalAppend
 
 // MarshalAppend appends an encoded message.
 func (wireCodec) MarshalAppend(dst []byte, message any) ([]byte, error) {
-	switch m := message.(type) {
-	case *grpcFrame:
-		return m.append(dst)
-	case proto.Message:
-		return proto.MarshalOptions{}.MarshalAppend(dst, m)
-	default:
+	m, ok := message.(proto.Message)
+	if !ok {
 		return nil, fmt.Errorf("%T is no protobuf message", message)
 	}
+	return proto.MarshalOptions{}.MarshalAppend(dst, m)
 }
 
 // Unmarshal decodes a message.

@@ -24,6 +24,8 @@ const (
 	negation = "not_"
 	// attributesField is the field whose values have keys of their own.
 	attributesField = "attributes"
+	// attributePrefix is what the parameters of those begin with.
+	attributePrefix = "attr."
 )
 
 // tapCall is the request of a call of Tap.
@@ -104,6 +106,19 @@ func parameterOf(field protoreflect.FieldDescriptor) string {
 	return name
 }
 
+// fieldOf is what a refusal names instead of a parameter: its field, or the key of an attribute.
+func fieldOf(parameter string) string {
+	if key, ok := strings.CutPrefix(parameter, attributePrefix); ok {
+		return key
+	}
+	for _, c := range selection.Criteria() {
+		if c.Name == parameter {
+			return strings.ReplaceAll(parameter, ".", "_")
+		}
+	}
+	return parameter
+}
+
 // textsOf is the value of a field as the values of its parameter.
 func textsOf(field protoreflect.FieldDescriptor, value protoreflect.Value) ([]string, error) {
 	if field.IsList() {
@@ -130,6 +145,9 @@ func durationOf(name string, message protoreflect.Message) (string, error) {
 	if !ok { // tap.proto has no other messages there
 		return "", &selection.Error{Parameter: name, Message: name + ": is no duration", Hint: "leave it out"}
 	}
+	if err := refuseUnknown(message); err != nil {
+		return "", err
+	}
 	if err := d.CheckValid(); err != nil {
 		return "", &selection.Error{Parameter: name, Message: name + ": " + err.Error(), Hint: `write a duration such as "1.5s"`}
 	}
@@ -152,7 +170,7 @@ func addAttribute(query url.Values, a *remotetapv1.AttributeCriterion) error {
 			Hint:      "use where, such as " + fmt.Sprintf("span.attributes[%q] == %q", key, a.GetValue()),
 		}
 	}
-	parameter := "attr." + key
+	parameter := attributePrefix + key
 	if a.GetNot() {
 		parameter += "!"
 	}

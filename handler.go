@@ -2,12 +2,11 @@ package remotetapprocessor
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
-
-	"go.opentelemetry.io/collector/client"
 
 	"github.com/gorilla/websocket"
 
@@ -41,7 +40,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("/v1/points", s.servePoints)
 	s.addService(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, unknownPath(r.URL.Path)) })
-	return mux
+	return s.withoutCredentials(mux)
 }
 
 // serveTapPath serves one of tapPaths.
@@ -122,13 +121,18 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, err error) {
 		refused = &refusal{status: http.StatusInternalServerError, Message: err.Error()}
 	}
 	if s.isRPC(r) {
-		_ = s.rpcErrors.Write(w, r, refused.rpcError()) // a client that has left already needs no answer
+		// In the header: trailers may hold no challenge (RFC 9110 section 6.5.1), and net/http drops it.
+		maps.Copy(w.Header(), refused.header)
+		bare := *refused
+		bare.header = nil
+		_ = s.rpcErrors.Write(w, r, bare.rpcError()) // a client that has left already needs no answer
 		return
 	}
 	refused.write(w)
 }
 
-// guarded refuses what a foreign web page may have caused before anything else looks at it.
+// guarded refuses what a foreign web page may have caused before anything else looks at it, and
+// sets the headers that all answers have.
 func (s *server) guarded(next http.Handler) http.Handler {
 	rules := guard.Rules{
 		AllowedHosts: s.config.AllowedHosts,
@@ -138,6 +142,8 @@ func (s *server) guarded(next http.Handler) http.Handler {
 		rules.AllowedOrigins = cors.AllowedOrigins
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.contain()
+		protect(w.Header())
 		if refused := rules.Check(r); refused != nil {
 			s.refuse(w, r, &refusal{status: refused.Status, reason: refusedForbidden, Message: refused.Message, Hint: refused.Hint})
 			return
@@ -146,56 +152,18 @@ func (s *server) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// unauthorized answers for confighttp where credentials or the request's encoding are wrong.
-func (s *server) unauthorized(w http.ResponseWriter, r *http.Request, message string, status int) {
-	refused := &refusal{status: status, reason: refusedBadRequest, Message: message}
-	if status == http.StatusUnauthorized {
-		scheme := s.authScheme()
-		refused.reason = refusedUnauthenticated
-		refused.header = http.Header{"Www-Authenticate": {scheme + ` realm="remote_tap"`}}
-		refused.Message = "the request has no valid credentials"
-		refused.Hint = "send them in an Authorization header (" + scheme + ")"
-	}
-	s.refuse(w, r, refused)
-}
-
-// authScheme is the HTTP authentication scheme (RFC 9110 section 11.1) that the configured
-// extension speaks.
-func (s *server) authScheme() string {
-	auth := s.config.Server.Auth.Get()
-	if auth != nil && strings.Contains(auth.Config.AuthenticatorID.Type().String(), "basic") {
-		return "Basic"
-	}
-	return "Bearer"
-}
-
 // clientOf describes the client of a request.
 func clientOf(r *http.Request, transport string) clientInfo {
 	return clientInfo{
 		remote:    r.RemoteAddr,
-		subject:   subjectOf(r),
-		userAgent: r.UserAgent()[:min(len(r.UserAgent()), maxUserAgent)],
+		subject:   strings.ToValidUTF8(subjectOf(r), "?"), // what protobuf takes
+		userAgent: strings.ToValidUTF8(r.UserAgent()[:min(len(r.UserAgent()), maxUserAgent)], "?"),
 		transport: transport,
 	}
 }
 
 // maxUserAgent bounds what a client can write into the log and /v1/points.
 const maxUserAgent = 200
-
-// subjectOf is who the client has proved to be, "" if nobody.
-func subjectOf(r *http.Request) string {
-	if auth := client.FromContext(r.Context()).Auth; auth != nil {
-		for _, attribute := range []string{"subject", "username"} {
-			if name, ok := auth.GetAttribute(attribute).(string); ok && name != "" {
-				return name
-			}
-		}
-	}
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		return r.TLS.PeerCertificates[0].Subject.String()
-	}
-	return ""
-}
 
 // hostOf is the address that a client has used, for the commands in the help.
 func hostOf(r *http.Request) string {

@@ -108,7 +108,7 @@ func TestRefusedRequests(t *testing.T) {
 		format = `"hint":"write otlp_json, json, text, otlp_proto or none"}`
 		known  = `"hint":"the parameters are point, signal, service, name, min_duration, error, severity, trace_id, otel.status_code, attr.KEY, sample, where, rate, count, duration, since, format, envelope, stats, max_message; an attribute is a key with a dot, such as http.route=/pay, or attr.KEY=VALUE"}`
 		signal = `"hint":"write one or more of traces, metrics, logs, profiles, with commas between them"}`
-		size   = `"hint":"leave it out for 65536, which websocat shows as one line"}`
+		size   = `"hint":"write a number of bytes, or leave it out"}`
 		paths  = `"hint":"the paths are /, /v1/tap, /v1/traces, /v1/metrics, /v1/logs, /v1/profiles and /v1/points; for gRPC /remotetap.v1.TapService/Tap and ListPoints"}`
 		escape = `"hint":"escape special characters: %25 for %, %26 for &, %3B for ;"}`
 		other  = `"hint":"leave the parameter out, or use /v1/tap"}`

@@ -103,6 +103,9 @@ func (b *budget) quota(signal otlp.Signal, meanSize float64, captureBytes int, l
 	within := itemsWithin(float64(captureBytes), size.bytes)
 	limit(within, within, dropQueueFull)
 	within = itemsWithin(float64(left), size.nanoseconds)
+	if left > 0 {
+		within = max(within, 1) // or what one item seemed to cost while the machine was busy would never be corrected
+	}
 	limit(within, within, dropOverhead)
 	q.total = max(q.total, 0)
 	q.reserve = q.total - min(max(others, 0), q.total)

@@ -78,8 +78,6 @@ func (s *server) servePoints(w http.ResponseWriter, r *http.Request) {
 // writeAnswer writes a complete answer that nobody may keep.
 func writeAnswer(w http.ResponseWriter, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(body) // a client that has left needs no answer
 }
 

@@ -99,6 +99,7 @@ func (r endReason) rpcError() error {
 		code, explanation = connect.CodeDeadlineExceeded, "per_tap::max_duration is over; connect again"
 	case endWriteTimeout:
 		code, explanation = connect.CodeDeadlineExceeded, "the client took too long to read a message; read faster, or ask for less"
+	default: // endInternalError, and endProtocolError, of which the client hears nothing
 	}
 	return connect.NewError(code, fmt.Errorf("%w: %s", r, explanation))
 }

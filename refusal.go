@@ -67,7 +67,6 @@ func (r *refusal) Error() string {
 func (r *refusal) write(w http.ResponseWriter) {
 	maps.Copy(w.Header(), r.header)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	body, err := json.Marshal(r)
 	if err != nil { // strings and times always encode
 		http.Error(w, r.Message, r.status)
@@ -77,10 +76,13 @@ func (r *refusal) write(w http.ResponseWriter) {
 	_, _ = w.Write(append(body, '\n')) // a client that has left already needs no answer
 }
 
-// rpcError is the refusal as the status of a call, with a remotetap.v1.Refusal among its details.
-func (r *refusal) rpcError() *connect.Error {
-	status := connect.NewError(r.code(), errors.New(r.Error()))
-	message := &remotetapv1.Refusal{Error: r.Message, Parameter: r.Parameter, Hint: r.Hint}
+// rpcError is the refusal as the status of a call.
+func (r *refusal) rpcError() *connect.Error { return r.rpcErrorWith(r.code()) }
+
+// rpcErrorWith is a status with a code of its own, and a remotetap.v1.Refusal among its details.
+func (r *refusal) rpcErrorWith(code connect.Code) *connect.Error {
+	status := connect.NewError(code, errors.New(validText(r.Error())))
+	message := &remotetapv1.Refusal{Error: validText(r.Message), Parameter: validText(fieldOf(r.Parameter)), Hint: validText(r.Hint)}
 	for _, holder := range r.Taps {
 		message.Taps = append(message.Taps, &remotetapv1.Holder{Remote: holder.Remote, Since: timestamppb.New(holder.Since)})
 	}
@@ -90,6 +92,9 @@ func (r *refusal) rpcError() *connect.Error {
 	maps.Copy(status.Meta(), r.header)
 	return status
 }
+
+// validText is a text as JSON has it, too: protobuf takes valid UTF-8 only, and a path may be anything.
+func validText(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
 
 // code is the gRPC status of the refusal.
 func (r *refusal) code() connect.Code {

@@ -58,6 +58,11 @@ func (v *view) renderCapture(c *capture, renderer format.Renderer, scratch []byt
 			v.lose(c, dropOverhead)
 			return scratch
 		}
+		if items, whole := share(renderer); whole {
+			work.end()
+			v.append(c, &entry{items: items, line: c.proto, bare: true}, scratch)
+			return scratch
+		}
 		message, items, more, err := renderer.Next(scratch[:0])
 		work.end()
 		if err != nil {
@@ -68,10 +73,21 @@ func (v *view) renderCapture(c *capture, renderer format.Renderer, scratch []byt
 		if !more {
 			return scratch
 		}
-		v.append(c, message, items)
 		scratch = message
+		if items > 0 { // not only containers without items
+			line := make([]byte, 0, len(message)+1)
+			v.append(c, &entry{items: items, line: append(append(line, message...), '\n')}, scratch)
+		}
 	}
 	return scratch
+}
+
+// share reports whether the batch itself is the only message, which spares a copy.
+func share(renderer format.Renderer) (items int, whole bool) {
+	if sharer, ok := renderer.(format.Sharer); ok {
+		return sharer.Share()
+	}
+	return 0, false
 }
 
 // format is the form that the view's taps want.
@@ -112,21 +128,16 @@ func (v *view) wantsMore() bool {
 // isAhead tells whether enough messages are ready for the fastest tap.
 func (v *view) isAhead() bool { return v.frontier()-v.furthest >= renderAhead }
 
-// append puts a message into the log and wakes the taps that wait for it.
-func (v *view) append(c *capture, message []byte, items int) {
-	if items == 0 {
-		return // containers without items
-	}
-	line := make([]byte, 0, len(message)+1)
-	line = append(append(line, message...), '\n')
+// append puts a message of a capture into the log and wakes the taps that wait for it.
+func (v *view) append(c *capture, e *entry, scratch []byte) {
+	e.source, e.ordinal, e.time, e.bytes = c.source, c.ordinal, c.time, len(e.line)+entryOverhead
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.scratch = cap(message)
-	room := v.makeRoom(len(line) + entryOverhead)
+	v.scratch = cap(scratch)
+	room := v.makeRoom(e.bytes)
 	if v.abandoned || v.closed {
 		return
 	}
-	e := &entry{source: c.source, ordinal: c.ordinal, time: c.time, items: items, line: line, bytes: len(line) + entryOverhead}
 	if !room {
 		e.line, e.bytes, e.gap = nil, entryOverhead, dropQueueFull
 	}

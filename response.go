@@ -64,6 +64,16 @@ func (r *response) within(deadline time.Time, write func() error) error {
 	return err
 }
 
+// writeParts writes some bytes and sends them to the client.
+func (r *response) writeParts(parts [][]byte) error {
+	for _, part := range parts {
+		if _, err := r.w.Write(part); err != nil {
+			return err
+		}
+	}
+	return r.flush()
+}
+
 // flush sends what has been written to the client.
 func (r *response) flush() error {
 	if err := r.control.Flush(); err != nil {

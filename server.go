@@ -93,12 +93,19 @@ func (s *server) listenError(err error) error {
 // serveOn serves a listener until shutdown, on a goroutine of its own.
 func (s *server) serveOn(ctx context.Context, listener net.Listener, host component.Host) error {
 	config := s.config.Server // a copy: ToServer writes defaults into it
+	completeCORS(config.CORS.Get())
 	httpServer, err := config.ToServer(ctx, host.GetExtensions(), s.settings.TelemetrySettings, s.routes(),
 		confighttp.WithErrorHandler(s.unauthorized))
 	if err != nil {
 		return err
 	}
 	httpServer.Handler = s.guarded(httpServer.Handler)
+	// What strangers do to a connection, a TLS handshake without a certificate for one, is no error of
+	// the collector's.
+	if httpServer.ErrorLog, err = zap.NewStdLogAt(s.logger, zap.DebugLevel); err != nil {
+		return err
+	}
+	httpServer.DisableGeneralOptionsHandler = true // OPTIONS * is guarded like all else
 	httpServer.Protocols = new(http.Protocols)
 	httpServer.Protocols.SetHTTP1(true)
 	httpServer.Protocols.SetHTTP2(true)

@@ -109,13 +109,15 @@ func (s *session) serveClock(now time.Time) error {
 }
 
 // reasonOf finds out why a session ended: if the context says so, for that reason, else because a
-// write failed.
+// write failed. A deadline that the client has set for its call is its own way to leave.
 func reasonOf(ctx context.Context, err error) endReason {
 	var reason endReason
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.As(context.Cause(ctx), &reason):
 		return reason
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return endClientClosed
 	case errors.As(err, &timeout) && timeout.Timeout(): // os.ErrDeadlineExceeded, and gorilla's own
 		return endWriteTimeout
 	default:

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/remotetap/remotetapprocessor/internal/metadata"
+	remotetapv1 "github.com/remotetap/remotetapprocessor/proto/remotetap/v1"
 )
 
 func TestWriteDeadlineGrowsWithTheMessage(t *testing.T) {
@@ -154,6 +156,23 @@ func TestShutdownTakesLeaveOfEveryClient(t *testing.T) {
 			}
 		}},
 	}
+	for _, k := range rpcKinds() {
+		tests = append(tests, struct {
+			name   string
+			within time.Duration
+			watch  func(o *observed) func()
+		}{"a call gets its End and a status over " + k.name, map[protocol]time.Duration{http1: soon, h2c: time.Second}[k.over], func(o *observed) func() {
+			stream := o.rpcTap(k, &remotetapv1.TapRequest{})
+			return func() {
+				assert.Len(o.t, spansOf(o.t, stream.next()), 2)
+				rest, err := stream.rest()
+				assertCode(o.t, connect.CodeUnavailable, err)
+				end := ending(o.t, rest)
+				assert.Equal(o.t, "shutdown", end.GetReason())
+				assert.EqualValues(o.t, 2, end.GetLedger().GetSent())
+			}
+		}})
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -175,24 +194,29 @@ func TestShutdownTakesLeaveOfEveryClient(t *testing.T) {
 // hangs in a write.
 func stuckClients(o *observed) {
 	o.t.Helper()
+	o.s.broadcaster.limit = 5 + len(rpcKinds())
 	o.webSocket("/v1/tap")
 	o.deflated("/v1/tap?max_message=1048576")
 	o.stream("/v1/tap")
 	o.stream("/v1/tap", "Accept", "text/event-stream")
 	o.streamOver(h2c, "/v1/tap")
+	for _, k := range rpcKinds() {
+		o.rpcTap(k, &remotetapv1.TapRequest{})
+	}
 	o.flood()
 	synctest.Wait()
-	require.Equal(o.t, 5, o.open())
+	require.Equal(o.t, o.s.broadcaster.limit, o.open())
 }
 
 func TestShutdownWithStuckClientsReturnsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := onMemory(t)
 		stuckClients(o)
+		stuck := o.open()
 		took := o.shutdownDuration(t.Context())
 		assert.LessOrEqual(t, took, 2*time.Second)
 		assert.Positive(t, took, "they really were stuck")
-		for range 5 {
+		for range stuck {
 			ended := o.ended()
 			assert.Equal(t, "shutdown", ended["reason"])
 			dropped := ended["dropped"].(map[string]uint64)
@@ -211,8 +235,9 @@ func TestShutdownWithAnExpiredContextReturnsAtOnce(t *testing.T) {
 			o.webSocket("/v1/tap")
 			o.stream("/v1/tap")
 			o.streamOver(h2c, "/v1/tap")
+			o.rpcTap(plainGRPC(), &remotetapv1.TapRequest{})
 			synctest.Wait()
-			require.Equal(o.t, 3, o.open())
+			require.Equal(o.t, 4, o.open())
 		}},
 		{"while nobody watches", func(*observed) {}},
 	}
@@ -345,6 +370,13 @@ func TestTransportsInTheLog(t *testing.T) {
 		{"a WebSocket", func(o *observed) { o.webSocket("/") }, "websocket"},
 		{"lines of JSON", func(o *observed) { o.stream("/v1/tap") }, "ndjson"},
 		{"server-sent events", func(o *observed) { o.stream("/v1/tap", "Accept", "text/event-stream") }, "sse"},
+	}
+	for _, k := range rpcKinds() {
+		tests = append(tests, struct {
+			name string
+			open func(o *observed)
+			want string
+		}{k.name, func(o *observed) { o.rpcTap(k, &remotetapv1.TapRequest{}) }, k.transport})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

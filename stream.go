@@ -65,8 +65,6 @@ func contentTypeOf(f selection.Format, events bool) string {
 func writeStreamHeader(w http.ResponseWriter, contentType string) {
 	header := w.Header()
 	header.Set("Content-Type", contentType)
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Accel-Buffering", "no") // nginx would hold the stream back
 	w.WriteHeader(http.StatusOK)
 }
@@ -108,15 +106,6 @@ func (c *streamClient) sendStats(r report) error {
 // write writes and flushes within a deadline.
 func (c *streamClient) write(deadline time.Time, parts ...[]byte) error {
 	return c.within(deadline, func() error { return c.writeParts(parts) })
-}
-
-func (c *streamClient) writeParts(parts [][]byte) error {
-	for _, part := range parts {
-		if _, err := c.w.Write(part); err != nil {
-			return err
-		}
-	}
-	return c.flush()
 }
 
 // keepAlive sends an SSE comment. Lines of JSON have no room for one: TCP's keep-alive and

@@ -19,6 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configoptional"
+
+	remotetapv1 "github.com/remotetap/remotetapprocessor/proto/remotetap/v1"
 )
 
 func TestStreamHeader(t *testing.T) {
@@ -131,6 +133,12 @@ func TestStreamOutlivesTheServersTimeouts(t *testing.T) {
 			return func() int { return nextSpans(o.t, conn) }
 		}},
 	}
+	for _, k := range rpcKinds() {
+		tests = append(tests, struct {
+			name  string
+			watch func(o *observed) (next func() int)
+		}{"a call over " + k.name, func(o *observed) func() int { return spanCounter(o.rpcTap(k, &remotetapv1.TapRequest{})) }})
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -163,6 +171,17 @@ func TestIdleStreamsStay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := onMemory(t)
 				next := lineReader(t, o.streamOver(p, "/v1/tap").Body)
+				<-time.After(24 * time.Hour)
+				o.pass(1)
+				assert.Equal(t, 1, next())
+			})
+		})
+	}
+	for _, k := range rpcKinds() {
+		t.Run("a call over "+k.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := onMemory(t)
+				next := spanCounter(o.rpcTap(k, &remotetapv1.TapRequest{}))
 				<-time.After(24 * time.Hour)
 				o.pass(1)
 				assert.Equal(t, 1, next())
@@ -295,7 +314,7 @@ func TestClientOfAStreamThatTalksIsEnded(t *testing.T) {
 		says int // bytes behind its request
 		want string
 	}{
-		{"a little is ignored", maxClientMessage, "duration_reached"},
+		{"a little is ignored", maxClientMessage - 1, "duration_reached"},
 		{"too much breaks the protocol", maxClientMessage + 1, "protocol_error"},
 	}
 	for _, tt := range tests {
@@ -315,19 +334,26 @@ func TestClientOfAStreamThatTalksIsEnded(t *testing.T) {
 const plainGet = "GET /v1/tap HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 func TestHalfOpenHTTP2ConnectionIsFoundByPings(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		network := newMemNetwork(64 * kib)
-		var lines deaf
-		o := startObserved(t, network, func(ctx context.Context, n, a string) (net.Conn, error) {
-			conn, err := network.DialContext(ctx, n, a)
-			return &deafConn{Conn: conn, deaf: &lines}, err
+	for name, open := range map[string]func(o *observed){
+		"a stream": func(o *observed) { o.streamOver(h2c, "/v1/tap") },
+		"a call":   func(o *observed) { o.rpcTap(plainGRPC(), &remotetapv1.TapRequest{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := newMemNetwork(64 * kib)
+				var lines deaf
+				o := startObserved(t, network, func(ctx context.Context, n, a string) (net.Conn, error) {
+					conn, err := network.DialContext(ctx, n, a)
+					return &deafConn{Conn: conn, deaf: &lines}, err
+				})
+				open(o)
+				start := time.Now()
+				lines.becomes(true)
+				assert.Equal(t, "client_closed", o.reason())
+				assert.Equal(t, 30*time.Second, time.Since(start), "15 s of silence, 15 s for the ping")
+			})
 		})
-		o.streamOver(h2c, "/v1/tap")
-		start := time.Now()
-		lines.becomes(true)
-		assert.Equal(t, "client_closed", o.reason())
-		assert.Equal(t, 30*time.Second, time.Since(start), "15 s of silence, 15 s for the ping")
-	})
+	}
 }
 
 func TestStreamOverHTTP10(t *testing.T) {

@@ -108,16 +108,17 @@ func (t *tap) wake() {
 	}
 }
 
-// delivered records that the socket accepted the message in flight, and returns the number of
-// items that it has accepted by now.
+// delivered records that the socket accepted the message in flight, unless that was given up
+// meanwhile, and returns the number of items that it has accepted by now.
 func (t *tap) delivered() (sent uint64) {
 	t.view.mu.Lock()
 	defer t.view.mu.Unlock()
-	e := t.inFlight
-	t.inFlight = nil
-	t.sent += uint64(e.items)
-	t.bytes += uint64(len(e.line))
-	e.source.sent.Add(uint64(e.items))
+	if e := t.inFlight; e != nil {
+		t.inFlight = nil
+		t.sent += uint64(e.items)
+		t.bytes += uint64(len(e.line))
+		e.source.sent.Add(uint64(e.items))
+	}
 	return t.sent
 }
 

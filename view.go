@@ -82,6 +82,7 @@ type entry struct {
 	time    time.Time
 	items   int
 	line    []byte // the message, with a newline that is not part of it; nil: a gap
+	bare    bool   // line is a capture's own bytes, without a newline
 	gap     dropReason
 
 	prepared prepared // the message as a compressed WebSocket frame, if a client wants one
@@ -93,7 +94,12 @@ type entry struct {
 }
 
 // message is what the client gets, without the newline of line-based transports.
-func (e *entry) message() []byte { return e.line[:len(e.line)-1] }
+func (e *entry) message() []byte {
+	if e.bare {
+		return e.line
+	}
+	return e.line[:len(e.line)-1]
+}
 
 // renderAhead is how many messages may be rendered before the fastest tap asks for them.
 const renderAhead = 2
@@ -232,7 +238,7 @@ func (v *view) largestInFlight() int {
 	largest := 0
 	for _, t := range v.taps {
 		if t.inFlight != nil {
-			largest = max(largest, t.inFlight.bytes+t.copied)
+			largest = max(largest, t.inFlight.bytes)
 		}
 	}
 	return largest

@@ -476,3 +476,22 @@ func checkFinal(t *testing.T, r *reader, final ledger) {
 	require.Zero(t, final.pending)
 	require.Equal(t, final.matched, final.sent+final.lost())
 }
+
+func TestProtobufOfAWholeBatchIsNotCopied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, PerTapConfig{})
+		tap := r.subscribe(selected("format=otlp_proto"))
+		defer r.leave(tap)
+		r.publish(spans(3))
+		synctest.Wait()
+		captured, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(spans(3))
+		require.NoError(t, err)
+		e := tap.take()
+		assert.True(t, e.bare)
+		assert.Equal(t, captured, e.message())
+		assert.Equal(t, 3, e.items)
+		tap.delivered()
+		assert.Equal(t, uint64(len(captured)), tap.ledger(time.Now()).bytes)
+		assert.Zero(t, tap.view.bytes, "nothing waits any more")
+	})
+}

@@ -65,7 +65,7 @@ type Options struct {
 type Batch struct {
 	Signal otlp.Signal
 	// Proto is the protobuf of a TracesData, MetricsData, LogsData or ProfilesData. It is not modified, and must not
-	// be by others until Renderer.Next has returned false or an error.
+	// be by others until Renderer.Next has returned false or an error; if it was shared, until the message is sent.
 	Proto []byte
 	// Point is the id of the tap point where the batch passed, Time when it did.
 	Point string
@@ -93,6 +93,14 @@ type Renderer interface {
 	Next(dst []byte) (message []byte, items int, ok bool, err error)
 	// TooLarge returns the number of items that were left out since Reset because of the hard limit.
 	TooLarge() int
+}
+
+// Sharer is a Renderer that may need no copy of a batch: OTLPProto's is one.
+type Sharer interface {
+	Renderer
+	// Share reports whether Batch.Proto as it is makes the one message of the batch, and the number of items in it.
+	// Then Next has nothing more. Call it after Reset, before Next.
+	Share() (items int, ok bool)
 }
 
 // New returns a Renderer. It panics on a value that is no Format.

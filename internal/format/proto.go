@@ -99,14 +99,32 @@ func (p *protoSplitter) Next(dst []byte) (doc []byte, items int, ok bool, err er
 	}
 	start := len(dst)
 	dst = p.write(dst)
-	repair(p.batch.Signal.Message(), dst[start:], 0)
+	repair(p.batch.Signal.Message(), dst[start:])
 	return p.stamp.append(dst, p.items), p.items, true, nil
+}
+
+// Share reports whether the batch is a document as it is: it fits, has no envelope, and all its strings are valid.
+func (p *protoSplitter) Share() (items int, ok bool) {
+	message, data := p.batch.Signal.Message(), p.batch.Proto
+	if p.done || p.started || p.options.Envelope || len(data) > p.limit() || !valid(message, data) {
+		return 0, false
+	}
+	if items = itemsIn(message, data, otlp.RolePath); items == 0 {
+		return 0, false // or malformed
+	}
+	p.finish()
+	return items, true
+}
+
+// limit is the size of a document in bytes.
+func (p *protoSplitter) limit() int {
+	return min(orUnlimited(p.options.MaxMessage), orUnlimited(p.options.HardLimit))
 }
 
 // plan plans the next document; false if there is nothing left.
 func (p *protoSplitter) plan() bool {
 	p.reopen()
-	limit := min(orUnlimited(p.options.MaxMessage), orUnlimited(p.options.HardLimit))
+	limit := p.limit()
 	for {
 		c, more := p.peek()
 		if !more {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	collogs "go.opentelemetry.io/proto/otlp/logs/v1"
 	colmetrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	coltrace "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -216,6 +217,63 @@ func TestProtoStringsAreRepaired(t *testing.T) {
 	assert.Greater(t, refused, 100, "the batches have such strings")
 }
 
+func TestBatchesAreValidIfThereIsNothingToRepair(t *testing.T) {
+	found := map[bool]int{}
+	for seed := range uint64(500) {
+		for signal := range otlp.NumSignals {
+			message := otlp.Signal(signal).Message()
+			batch := newGenerator(seed).message(message, 3)
+			before, repaired := bytes.Clone(batch), bytes.Clone(batch)
+			repair(message, repaired)
+			clean := valid(message, batch)
+			require.Equal(t, before, batch, "it only looks")
+			require.Equal(t, bytes.Equal(batch, repaired), clean, "%s %d", message.Name, seed)
+			require.True(t, valid(message, repaired), "%s %d", message.Name, seed)
+			found[clean]++
+		}
+	}
+	assert.Greater(t, found[true], 100)
+	assert.Greater(t, found[false], 100)
+}
+
+func spanNamed(t testing.TB, name string) []byte {
+	t.Helper()
+	traces := ptrace.NewTraces()
+	traces.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty().SetName(name)
+	return marshalTraces(t, traces)
+}
+
+func TestBatchesAreSharedIfTheyNeedNoCopy(t *testing.T) {
+	batch := spanNamed(t, "fine")
+	for name, c := range map[string]struct {
+		options Options
+		batch   []byte
+		shared  bool
+	}{
+		"as it is":                       {Options{}, batch, true},
+		"as large as a message may be":   {Options{MaxMessage: len(batch), HardLimit: len(batch)}, batch, true},
+		"larger than a message":          {Options{MaxMessage: len(batch) - 1}, batch, false},
+		"larger than any message may be": {Options{HardLimit: len(batch) - 1}, batch, false},
+		"with an envelope":               {Options{Envelope: true}, batch, false},
+		"with a string to repair":        {Options{}, spanNamed(t, "bad\xff"), false},
+		"without items":                  {Options{}, nil, false},
+		"malformed":                      {Options{}, append(bytes.Clone(batch), 0x0a), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := New(OTLPProto, c.options).(Sharer)
+			r.Reset(Batch{Signal: otlp.Traces, Proto: c.batch})
+			items, shared := r.Share()
+			assert.Equal(t, c.shared, shared)
+			if shared {
+				assert.Equal(t, 1, items)
+				_, _, more, err := r.Next(nil)
+				assert.False(t, more)
+				assert.NoError(t, err)
+			}
+		})
+	}
+}
+
 func TestRepairReplacesOnlyWhatIsWrong(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain": "plain", "日本 é": "日本 é", "a\xffb": "a?b", "\xe2\x80": "??", "\xed\xa0\x80": "???", "é\xc3": "é?", "": "", "�": "�",
@@ -229,7 +287,7 @@ func TestRepairReplacesOnlyWhatIsWrong(t *testing.T) {
 		repaired bool
 	}{{2000, true}, {6000, false}} { // each level is two messages or three
 		deep := nest(c.depth, stringValue("bad\xff!"))
-		repair(otlp.AnyValue.Message(), deep, 0)
+		repair(otlp.AnyValue.Message(), deep)
 		assert.Equal(t, c.repaired, bytes.Contains(deep, []byte("bad?!")), "depth %d", c.depth)
 	}
 }

@@ -2,6 +2,7 @@ package format
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
@@ -11,58 +12,131 @@ import (
 // follows (protobuf-go 10,000, C++ and Java 100).
 const maxMessageDepth = 10_000
 
+// valid reports whether all strings of a message are valid UTF-8. Malformed parts are not looked at.
+func valid(m *otlp.Message, data []byte) bool {
+	w := stringWalk{data: data}
+	return w.walk(m, 0, len(data), 0)
+}
+
 // repair makes all strings of a message valid UTF-8, in place: each byte that is wrong becomes '?'. (U+FFFD, which the
 // texts have there, is longer than a byte: all the lengths around it would change.) Malformed parts are left as they
 // are.
-func repair(m *otlp.Message, data []byte, depth int) {
-	for pos := 0; pos < len(data); {
-		wire, next := otlp.WireType(data[pos]&7), pos+1
-		f := m.FieldByTag(data[pos])
-		if f == nil {
-			var number uint32
-			if number, wire, next = otlp.Tag(data, pos); next < 0 {
-				return
+func repair(m *otlp.Message, data []byte) {
+	w := stringWalk{data: data, repairs: true}
+	w.walk(m, 0, len(data), 0)
+}
+
+// stringWalk looks at all strings of a message. Most are ASCII, and so are the tags and lengths before them: it keeps
+// an eye on where the next byte is that is not, and goes over what ends before that without asking what it is.
+type stringWalk struct {
+	data    []byte
+	repairs bool // strings that are not valid are repaired; else the walk ends at the first
+	plain   int  // where the first byte is that is not ASCII, from what was last looked at on
+}
+
+// walk looks at the strings of a message that lies between two positions. It returns false if it met one that is not
+// valid and was not repaired.
+func (w *stringWalk) walk(m *otlp.Message, pos, limit, depth int) bool {
+	data := w.data[:limit]
+	for pos < len(data)-1 {
+		var start, end int
+		switch wire, next := data[pos]&0x87, data[pos+1]; { // a tag of several bytes is no wire type
+		case wire == byte(otlp.WireLen) && next < 0x80:
+			start, end = pos+2, pos+2+int(next)
+			if end <= w.plain {
+				pos = end
+				continue
 			}
-			f = m.FieldByNumber(number)
-		}
-		if f == nil || wire != otlp.WireLen || f.Kind.WireType() != otlp.WireLen {
-			if pos = otlp.Skip(data, next, wire); pos < 0 {
-				return
+		case wire == byte(otlp.WireLen) && pos+2 < len(data) && data[pos+2] < 0x80:
+			start, end = pos+3, pos+3+int(next&0x7f)+int(data[pos+2])<<7
+		case wire == byte(otlp.WireVarint):
+			for pos++; pos < len(data) && data[pos] >= 0x80; {
+				pos++
 			}
+			pos++
 			continue
-		}
-		start, end := otlp.Len(data, next)
-		if end < 0 {
-			return
-		}
-		switch content := data[start:end]; {
-		case f.Kind == otlp.KindString:
-			if !utf8.Valid(content) {
-				repairString(content)
+		case wire == byte(otlp.WireFixed64):
+			pos += 9
+			continue
+		default:
+			if start, end = anyField(data, pos); start == end {
+				pos = end
+				continue
 			}
-		case f.Kind == otlp.KindMessage && depth < maxMessageDepth && (f.Message.ID != otlp.KeyValue || !isASCII(content)):
-			repair(f.Message, content, depth+1)
+		}
+		if end < 0 || end > len(data) {
+			return true
+		}
+		if end > w.plain && !w.look(m, pos, start, end, depth) {
+			return false
 		}
 		pos = end
 	}
+	return true
 }
 
-// isASCII reports whether there is nothing but ASCII in s. Of most attributes that is true as a whole, which spares
-// looking into them.
-func isASCII(s []byte) bool {
-	if len(s) < 8 {
-		for _, c := range s {
-			if c >= utf8.RuneSelf {
-				return false
-			}
-		}
+// anyField returns where the content of the field at pos is; an empty one behind it if it is a number; and a start
+// without an end if the field is malformed.
+func anyField(data []byte, pos int) (start, end int) {
+	_, wire, start := otlp.Tag(data, pos)
+	switch {
+	case start < 0:
+		return 0, otlp.Bad
+	case wire == otlp.WireLen:
+		return otlp.Len(data, start)
+	}
+	if end = otlp.Skip(data, start, wire); end < 0 {
+		return 0, otlp.Bad
+	}
+	return end, end
+}
+
+// look looks at the strings of the field at pos, which has content that may not be ASCII.
+func (w *stringWalk) look(m *otlp.Message, pos, start, end, depth int) bool {
+	f := m.FieldByTag(w.data[pos])
+	if f == nil {
+		number, _, _ := otlp.Tag(w.data, pos)
+		f = m.FieldByNumber(number)
+	}
+	if f == nil || f.Kind != otlp.KindString && f.Kind != otlp.KindMessage {
 		return true
 	}
-	all := binary.LittleEndian.Uint64(s[len(s)-8:])
-	for ; len(s) >= 8; s = s[8:] {
-		all |= binary.LittleEndian.Uint64(s)
+	if w.plain < start {
+		w.plain = skipASCII(w.data, start)
 	}
-	return all&highBits == 0
+	switch content := w.data[start:end]; {
+	case end <= w.plain:
+		return true
+	case f.Kind == otlp.KindMessage:
+		return depth >= maxMessageDepth || w.walk(f.Message, start, end, depth+1)
+	case utf8.Valid(content):
+		return true
+	case w.repairs:
+		repairString(content)
+		return true
+	default:
+		return false
+	}
+}
+
+// skipASCII returns the position of the first byte from pos on that is not ASCII, or the length.
+func skipASCII(data []byte, pos int) int {
+	for rest := data[pos:]; len(rest) >= 32; rest = rest[32:] {
+		if (binary.LittleEndian.Uint64(rest)|binary.LittleEndian.Uint64(rest[8:])|
+			binary.LittleEndian.Uint64(rest[16:])|binary.LittleEndian.Uint64(rest[24:]))&highBits != 0 {
+			break
+		}
+		pos += 32
+	}
+	for ; len(data)-pos >= 8; pos += 8 {
+		if high := binary.LittleEndian.Uint64(data[pos:]) & highBits; high != 0 {
+			return pos + bits.TrailingZeros64(high)/8
+		}
+	}
+	for pos < len(data) && data[pos] < utf8.RuneSelf {
+		pos++
+	}
+	return pos
 }
 
 // repairString replaces each byte of s that is not UTF-8.

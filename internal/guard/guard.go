@@ -4,7 +4,9 @@
 // the client is: that is authentication's business.
 //
 // Clients that are no browsers (curl, websocat, gRPC) send neither Origin nor
-// Sec-Fetch-Site, and pass. The same rules serve every transport.
+// Sec-Fetch-Site, and pass. The same rules serve every transport. What a proxy says
+// about the request (X-Forwarded-Host, Forwarded) is not looked at: a page can say it
+// too.
 package guard
 
 import (
@@ -55,18 +57,39 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Message + "; " + r.Hint }
 
 // Check returns nil if the request may go on, or else why it may not. It never
-// blocks. It reads the Host, Origin and Sec-Fetch-Site of req and nothing else.
+// blocks. It reads the Host (over HTTP/2: the :authority), Origin, Sec-Fetch-*,
+// Sec-Purpose, path and TLS of req and nothing else.
 func (r *Rules) Check(req *http.Request) *Refusal {
+	if refusal := checkOneHost(req); refusal != nil {
+		return refusal
+	}
 	if refusal := r.checkHost(req.Host); refusal != nil {
 		return refusal
 	}
 	origins := req.Header.Values("Origin")
 	for _, origin := range origins {
-		if refusal := r.checkOrigin(origin, req.Host); refusal != nil {
+		if refusal := r.checkOrigin(origin, req); refusal != nil {
 			return refusal
 		}
 	}
-	return r.checkSite(req.Header.Values("Sec-Fetch-Site"), origins)
+	return r.checkSite(req, origins)
+}
+
+// checkOneHost refuses a Host header beside another :authority, which HTTP/2 leaves
+// room for (RFC 9113, 8.3.1), and so several of them: what one part of the way
+// believes must be what the next one checks. For HTTP/1 net/http does it.
+func checkOneHost(req *http.Request) *Refusal {
+	for _, host := range req.Header.Values("Host") {
+		if !strings.EqualFold(host, req.Host) {
+			return &Refusal{
+				Rule:    RuleHost,
+				Status:  http.StatusForbidden,
+				Message: fmt.Sprintf("the request is for two hosts, %s and %s", quote(req.Host), quote(host)),
+				Hint:    "send the same Host and :authority, or leave Host out",
+			}
+		}
+	}
+	return nil
 }
 
 // checkHost applies the rule against DNS rebinding: a page of evil.example whose
@@ -92,34 +115,53 @@ func (r *Rules) checkHost(hostport string) *Refusal {
 
 // checkOrigin lets a page of our own origin through, and those that the
 // configuration allows.
-func (r *Rules) checkOrigin(origin, hostport string) *Refusal {
-	if sameOrigin(origin, hostport) || r.allowsOrigin(origin) {
+func (r *Rules) checkOrigin(origin string, req *http.Request) *Refusal {
+	if sameOrigin(origin, req.Host, req.TLS != nil) || r.allowsOrigin(origin) {
 		return nil
 	}
 	return &Refusal{
 		Rule:    RuleOrigin,
 		Status:  http.StatusForbidden,
-		Message: fmt.Sprintf("the Origin %s is not this server's own (the request's Host is %s)", quote(origin), quote(hostport)),
+		Message: fmt.Sprintf("the Origin %s is not this server's own (the request's Host is %s)", quote(origin), quote(req.Host)),
 		Hint:    "add the origin to cors::allowed_origins in the configuration of remote_tap if pages from there may read the data",
 	}
 }
 
 // checkSite refuses what another site's page caused, also where browsers send no
-// Origin: links, images, scripts. Requests from a sibling host ("same-site")
-// that could read an answer do have an Origin.
-func (r *Rules) checkSite(sites, origins []string) *Refusal {
-	cross := slices.ContainsFunc(sites, func(site string) bool {
-		return strings.Contains(strings.ToLower(site), "cross-site")
-	})
-	if !cross || len(origins) > 0 && !slices.ContainsFunc(origins, func(o string) bool { return !r.allowsOrigin(o) }) {
+// Origin: links, images, scripts. From a page of a sibling host ("same-site", which
+// is also another port of this machine) only a link to our front page may pass: what
+// such a page could read has an Origin, and what it could not would only take a
+// tap's place.
+func (r *Rules) checkSite(req *http.Request, origins []string) *Refusal {
+	site := "cross-site"
+	switch sites := req.Header.Values("Sec-Fetch-Site"); {
+	case caused(sites, site):
+		if len(origins) > 0 && !slices.ContainsFunc(origins, func(o string) bool { return !r.allowsOrigin(o) }) {
+			return nil
+		}
+	case caused(sites, "same-site") && len(origins) == 0 && !isLink(req):
+		site = "same-site"
+	default:
 		return nil
 	}
 	return &Refusal{
 		Rule:    RuleSite,
 		Status:  http.StatusForbidden,
-		Message: "another web site caused this request (Sec-Fetch-Site: cross-site)",
+		Message: fmt.Sprintf("another web site caused this request (Sec-Fetch-Site: %s)", site),
 		Hint:    "type the address into the browser instead of following a link, or add the site to cors::allowed_origins in the configuration of remote_tap if its pages may read the data",
 	}
+}
+
+// caused reports whether any Sec-Fetch-Site says so.
+func caused(sites []string, by string) bool {
+	return slices.ContainsFunc(sites, func(site string) bool { return strings.Contains(strings.ToLower(site), by) })
+}
+
+// isLink reports whether the browser shows our front page in a tab of its own: no
+// script, image, frame, download or speculation asked for it.
+func isLink(req *http.Request) bool {
+	return req.URL.Path == "/" && req.Header.Get("Sec-Fetch-Mode") == "navigate" &&
+		req.Header.Get("Sec-Fetch-Dest") == "document" && req.Header.Get("Sec-Purpose") == ""
 }
 
 // allowsOrigin reports whether AllowedOrigins has a match for origin.

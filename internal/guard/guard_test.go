@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bufio"
+	"crypto/tls"
 	"net/http"
 	"net/url"
 	"slices"
@@ -118,6 +119,39 @@ func TestHostOfAbsoluteForm(t *testing.T) {
 	assert.Equal(t, RuleHost, broken(&Rules{CheckHost: true}, req), "RFC 9112, 3.2.2: the target's host counts")
 }
 
+func TestTwoHosts(t *testing.T) {
+	tests := []struct {
+		name, host string
+		headers    []string
+		want       Rule
+	}{
+		{"the same twice", "localhost:12001", []string{"Host", "localhost:12001"}, ""},
+		{"the same twice, in another case", "localhost:12001", []string{"Host", "LocalHost:12001"}, ""},
+		{"ours as the authority, another as Host", "localhost:12001", []string{"Host", "evil.com"}, RuleHost},
+		{"ours as Host, another as the authority", "evil.com", []string{"Host", "localhost:12001"}, RuleHost},
+		{"another as the second Host", "localhost:12001", []string{"Host", "localhost:12001", "Host", "evil.com"}, RuleHost},
+		{"two that we answer to", "localhost:12001", []string{"Host", "127.0.0.1:12001"}, RuleHost},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, broken(&Rules{CheckHost: true}, request(tt.host, tt.headers...)))
+			if tt.want != "" {
+				assert.Equal(t, tt.want, broken(&Rules{}, request(tt.host, tt.headers...)), "also where credentials are asked for")
+			}
+		})
+	}
+}
+
+func TestWhatAProxySaysIsNotBelieved(t *testing.T) {
+	ours := []string{"X-Forwarded-Host", "localhost:12001", "X-Forwarded-Proto", "https", "X-Original-Host", "localhost", "Forwarded", "host=localhost"}
+	rules := &Rules{CheckHost: true}
+	assert.Equal(t, RuleHost, broken(rules, request("evil.com", ours...)))
+	assert.Equal(t, RuleOrigin, broken(rules, request("localhost:12001", append(ours, "Origin", "http://evil.com")...)))
+	theirs := []string{"X-Forwarded-Host", "evil.com", "X-Forwarded-Proto", "https", "Forwarded", "host=evil.com"}
+	assert.Equal(t, RuleOrigin, broken(rules, request("localhost:12001", append(theirs, "Origin", "http://evil.com")...)))
+	assert.Empty(t, broken(rules, request("localhost:12001", theirs...)))
+}
+
 func TestOrigin(t *testing.T) {
 	tests := []struct{ name, host, origin string }{
 		{"the page's own", "localhost:12001", "http://localhost:12001"},
@@ -201,6 +235,25 @@ func TestOriginRefused(t *testing.T) {
 	})
 }
 
+func TestOriginOverTLS(t *testing.T) {
+	tests := []struct {
+		name, host, origin string
+		want               Rule
+	}{
+		{"the page's own", "tap.example.com:12001", "https://tap.example.com:12001", ""},
+		{"the page's own on the default port", "tap.example.com", "https://tap.example.com", ""},
+		{"a page of our name that came without TLS", "tap.example.com", "http://tap.example.com", RuleOrigin},
+		{"the same on another port", "tap.example.com:12001", "http://tap.example.com:12001", RuleOrigin},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req := request(tt.host, "Origin", tt.origin)
+			req.TLS = &tls.ConnectionState{}
+			assert.Equal(t, tt.want, broken(&Rules{}, req))
+		})
+	}
+}
+
 func TestSite(t *testing.T) {
 	const grafana = "https://grafana.example.com"
 	tests := []struct {
@@ -210,7 +263,12 @@ func TestSite(t *testing.T) {
 	}{
 		{"typed into the address bar", []string{"Sec-Fetch-Site", "none"}, ""},
 		{"from the page itself", []string{"Sec-Fetch-Site", "same-origin"}, ""},
-		{"a link on a sibling host", []string{"Sec-Fetch-Site", "same-site"}, ""},
+		{"a link to a tap on a sibling host", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, RuleSite},
+		{"a form on a sibling host", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Origin", "http://localhost:3000"}, RuleOrigin},
+		{"an image on a sibling host", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, RuleSite},
+		{"a script that cannot read the answer, on another port", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "empty"}, RuleSite},
+		{"a sibling host, and no word of how", []string{"Sec-Fetch-Site", "same-site"}, RuleSite},
+		{"a page of a sibling host that is allowed", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors", "Origin", grafana}, ""},
 		{"a script on a sibling host that could read the answer", []string{"Sec-Fetch-Site", "same-site", "Origin", "http://localhost:3000"}, RuleOrigin},
 		{"an image on another site", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, RuleSite},
 		{"a link on another site", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, RuleSite},
@@ -224,6 +282,28 @@ func TestSite(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			assert.Equal(t, tt.want, broken(rules, request("localhost:12001", tt.headers...)))
+		})
+	}
+}
+
+func TestLinksToTheFrontPage(t *testing.T) {
+	tests := []struct {
+		name    string
+		headers []string
+		want    Rule
+	}{
+		{"on a sibling host", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, ""},
+		{"on another site", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, RuleSite},
+		{"in a frame", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, RuleSite},
+		{"as a download", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "empty"}, RuleSite},
+		{"as a script", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"}, RuleSite},
+		{"guessed by the browser", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Purpose", "prefetch"}, RuleSite},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req := request("localhost:12001", tt.headers...)
+			req.URL.Path = "/"
+			assert.Equal(t, tt.want, broken(&Rules{}, req))
 		})
 	}
 }
@@ -255,6 +335,15 @@ func TestRefusalsTeach(t *testing.T) {
 			assert.Equal(t, http.StatusForbidden, refusal.Status)
 		})
 	}
+	t.Run("a page of another port", func(t *testing.T) {
+		refusal := (&Rules{}).Check(request("localhost", "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"))
+		require.NotNil(t, refusal)
+		assert.Contains(t, refusal.Message, "(Sec-Fetch-Site: same-site)")
+	})
+	t.Run("two hosts", func(t *testing.T) {
+		refusal := (&Rules{}).Check(request("localhost", "Host", "evil.com"))
+		require.EqualError(t, refusal, `the request is for two hosts, "localhost" and "evil.com"; send the same Host and :authority, or leave Host out`)
+	})
 	t.Run("a long header is quoted in part", func(t *testing.T) {
 		refusal := (&Rules{CheckHost: true}).Check(request(strings.Repeat("a.", 5000) + "com\r\n"))
 		require.NotNil(t, refusal)

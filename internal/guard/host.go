@@ -77,19 +77,20 @@ func normalize(host string) string {
 }
 
 // sameOrigin reports whether origin, as RFC 6454 serializes it, is the host and
-// port that the request was sent to. Its scheme may be either: behind a proxy
-// that ends TLS a page of https://tap.example.com is ours. Where the Host names
-// no port it is the default one of the page's scheme.
-func sameOrigin(origin, hostport string) bool {
+// port that the request was sent to. Where we do not speak TLS ourselves its scheme
+// may be either: behind a proxy that ends TLS a page of https://tap.example.com is
+// ours. Where we do (secure), a page that came without is another's, who sat in
+// between. Where the Host names no port it is the default one of the page's scheme.
+func sameOrigin(origin, hostport string, secure bool) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.User != nil || u.Path != "" || strings.ContainsAny(origin, "?#") {
 		return false
 	}
 	var standard string
-	switch u.Scheme {
-	case "http":
+	switch {
+	case u.Scheme == "http" && !secure:
 		standard = "80"
-	case "https":
+	case u.Scheme == "https":
 		standard = "443"
 	default:
 		return false
