@@ -62,7 +62,14 @@ func (a *authority) template(name string) *x509.Certificate {
 // issue makes a certificate for one use.
 func (a *authority) issue(name string, usage x509.ExtKeyUsage) tls.Certificate {
 	a.t.Helper()
+	return a.issueUntil(name, usage, time.Now().Add(time.Hour))
+}
+
+// issueUntil makes a certificate that ends at a time.
+func (a *authority) issueUntil(name string, usage x509.ExtKeyUsage, end time.Time) tls.Certificate {
+	a.t.Helper()
 	template, key := a.template(name), newKey(a.t)
+	template.NotAfter = end
 	template.ExtKeyUsage = []x509.ExtKeyUsage{usage}
 	template.DNSNames = []string{"localhost"}
 	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}

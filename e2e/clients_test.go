@@ -282,6 +282,7 @@ func (c *collector) request(version int, method, path string, header ...string) 
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, c.url("http", path), http.NoBody)
 	require.NoError(c.t, err)
+	request.Close = true // the server counts connections
 	request.Header = headerOf(header)
 	if host := request.Header.Get("Host"); host != "" {
 		request.Host = host

@@ -6,6 +6,7 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/basicauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/oidcauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
@@ -47,7 +48,7 @@ func factories(exported *exports) (otelcol.Factories, error) {
 		return made, err
 	}
 	made.Extensions, err = otelcol.MakeFactoryMap[extension.Factory](
-		basicauthextension.NewFactory(), bearertokenauthextension.NewFactory())
+		basicauthextension.NewFactory(), bearertokenauthextension.NewFactory(), oidcauthextension.NewFactory())
 	return made, err
 }
 

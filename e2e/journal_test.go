@@ -62,7 +62,7 @@ type journalCore struct {
 	fields  []zapcore.Field
 }
 
-func (*journalCore) Enabled(level zapcore.Level) bool { return level >= zapcore.InfoLevel }
+func (*journalCore) Enabled(level zapcore.Level) bool { return level >= zapcore.DebugLevel }
 
 func (c *journalCore) With(fields []zapcore.Field) zapcore.Core {
 	return &journalCore{journal: c.journal, fields: append(slices.Clip(c.fields), fields...)}

@@ -1,9 +1,6 @@
 package e2e
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -14,116 +11,6 @@ import (
 	"go.uber.org/zap/zapcore"
 	xnet "golang.org/x/net/websocket"
 )
-
-// startTLS starts a collector whose tap only clients with a certificate can open.
-func startTLS(t *testing.T, documents ...string) (*collector, *authority) {
-	t.Helper()
-	directory := t.TempDir()
-	a := newAuthority(t)
-	a.writeServerFiles(directory)
-	c := start(t, append([]string{fourPipelines, `
-processors:
-  remote_tap:
-    tls:
-      cert_file: ` + directory + `/server.crt
-      key_file: ` + directory + `/server.key
-      client_ca_file: ` + directory + `/ca.crt
-`}, documents...)...)
-	return c, a
-}
-
-func TestClientsWithACertificateWatchOverTLS(t *testing.T) {
-	c, a := startTLS(t)
-	c.tls = a.client(a.issue("ada", x509.ExtKeyUsageClientAuth))
-	var clients []*client
-	for _, k := range kinds() {
-		clients = append(clients, c.watch(k, "/v1/traces"))
-	}
-	batch := traces().generate("secret", 3)
-	c.export(traces(), batch)
-	for _, w := range clients {
-		requireSame(t, items(t, traces(), batch), w.collect(traces(), 3), w.kind.name)
-	}
-	for _, tap := range c.points().Taps {
-		require.Equal(t, "CN=ada", tap.Subject)
-	}
-	// A Host that could be rebound is fine where a certificate is needed anyway.
-	require.Equal(t, http.StatusOK, c.request(2, http.MethodGet, "/v1/points", "Host", "evil.example.com").status)
-	require.Empty(t, c.journal.at(zapcore.WarnLevel))
-}
-
-func TestClientsWithoutAProperCertificateSeeNothing(t *testing.T) {
-	c, a := startTLS(t)
-	stranger := newAuthority(t)
-	for name, config := range map[string]*tls.Config{
-		"none":                          a.client(),
-		"that of another authority":     a.client(stranger.issue("eve", x509.ExtKeyUsageClientAuth)),
-		"one that is for servers":       a.client(a.issue("server", x509.ExtKeyUsageServerAuth)),
-		"a proper one, but without TLS": nil,
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, k := range kinds() {
-				c.tls = config
-				_, err := k.open(c, "/v1/traces", http.Header{})
-				require.Error(t, err, k.name)
-			}
-		})
-	}
-	c.tls = a.client(a.issue("ada", x509.ExtKeyUsageClientAuth))
-	require.Empty(t, c.points().Taps)
-	require.Zero(t, c.countLogged("tap opened"))
-}
-
-func TestCredentialsAreNeededWithAnAuthenticator(t *testing.T) {
-	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("ada:lovelace"))
-	wrong := "Basic " + base64.StdEncoding.EncodeToString([]byte("ada:byron"))
-	for _, auth := range []struct {
-		name, extension, challenge, right, wrong, subject string
-	}{
-		{"basicauth/tap", "{htpasswd: {inline: 'ada:lovelace'}}", "Basic", basic, wrong, "ada"},
-		{"bearertokenauth", "{token: a-long-secret}", "Bearer", "Bearer a-long-secret", "Bearer guess", ""},
-	} {
-		t.Run(auth.name, func(t *testing.T) {
-			c := start(t, fourPipelines, `
-extensions: {`+auth.name+`: `+auth.extension+`}
-processors: {remote_tap: {auth: {authenticator: `+auth.name+`}}}
-service: {extensions: [`+auth.name+`]}
-`)
-			for name, header := range map[string][]string{
-				"none":      nil,
-				"wrong":     {"Authorization", auth.wrong},
-				"malformed": {"Authorization", "nonsense"},
-			} {
-				for _, path := range []string{"/", "/v1/tap", "/v1/traces", "/v1/points", "/nowhere"} {
-					for _, version := range []int{1, 2} {
-						answer := c.request(version, http.MethodGet, path, header...)
-						assert.Equal(t, http.StatusUnauthorized, answer.status, name+path)
-						assert.Equal(t, auth.challenge+` realm="remote_tap"`, answer.header.Get("WWW-Authenticate"), name+path)
-						assert.Contains(t, answer.field(t, "error"), "credentials", name+path)
-					}
-				}
-				for _, k := range kinds() {
-					requireRefused(t, c, k, "/v1/tap", http.StatusUnauthorized, header...)
-				}
-			}
-
-			var clients []*client
-			for _, k := range kinds() {
-				clients = append(clients, c.watch(k, "/v1/logs", "Authorization", auth.right))
-			}
-			batch := logs().generate("secret", 2)
-			c.export(logs(), batch)
-			for _, w := range clients {
-				requireSame(t, items(t, logs(), batch), w.collect(logs(), 2), w.kind.name)
-			}
-			open := c.points("Authorization", auth.right).Taps
-			require.Len(t, open, len(clients))
-			require.Equal(t, auth.subject, open[0].Subject)
-			require.NotContains(t, c.journal.String(), "lovelace")
-			require.NotContains(t, c.journal.String(), "a-long-secret")
-		})
-	}
-}
 
 // requireRefused expects an HTTP answer instead of a tap.
 func requireRefused(t *testing.T, c *collector, k kind, path string, status int, header ...string) {
@@ -172,7 +59,11 @@ func TestForeignOriginAndReboundHostAre403(t *testing.T) {
 		"a name that is allowed": {
 			[]string{"Host", "tap.example.com" + port, "Origin", "http://tap.example.com" + port}, true, "",
 		},
-		"a name inside a cluster": {[]string{"Host", "otelcol.monitoring.svc.cluster.local" + port}, true, ""},
+		"a name inside a cluster":                  {[]string{"Host", "otelcol.monitoring.svc.cluster.local" + port}, true, ""},
+		"an image on another port of this machine": {[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"}, false, "address"},
+		"a name that was bound, behind a proxy that says otherwise": {
+			[]string{"Host", "evil.example.com", "X-Forwarded-Host", "localhost", "Forwarded", "host=localhost"}, false, "allowed_hosts",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{"/", "/v1/points", "/nowhere"} {
@@ -195,6 +86,18 @@ func TestForeignOriginAndReboundHostAre403(t *testing.T) {
 					requireRefused(t, c, k, "/v1/tap", http.StatusForbidden, request.header...)
 				}
 			}
+			for _, p := range protocols() {
+				if request.allowed {
+					c.watch(kind{p.name, p.transport, p.open}, "/v1/tap", request.header...).leave()
+					continue
+				}
+				for _, method := range []string{tapMethod, reflection, "/remotetap.v1.TapService/Nothing"} {
+					refused := requireCallRefused(t, c, p, method, "permission_denied", request.header...)
+					assert.Contains(t, refused.message, request.hint, p.name)
+				}
+			}
+			answer := c.postJSON(1, pointsMethod, request.header...)
+			assert.Equal(t, request.allowed, answer.status == http.StatusOK, answer.body)
 		})
 	}
 	answer := c.request(2, http.MethodGet, "/v1/points", "Origin", "https://grafana.example.com")

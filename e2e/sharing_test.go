@@ -169,8 +169,8 @@ func TestWrongConfigurationsAreStartUpErrorsThatSayWhatToDo(t *testing.T) {
 			[]string{"remote_tap", "tls::client_ca_fil", "client_ca_file"},
 		},
 		"a feature that is not there yet": {
-			[]string{"processors: {remote_tap: {redact: {keys: [password]}}}", one},
-			[]string{"remote_tap", "redact", "not available yet"},
+			[]string{"processors: {remote_tap: {lookback_mib: 8}}", one},
+			[]string{"remote_tap", "lookback_mib", "not available yet"},
 		},
 		"certificates that do not exist": {
 			[]string{"processors: {remote_tap: {endpoint: localhost:0, tls: {cert_file: /no/such/cert, key_file: /no/such/key}}}", one},
