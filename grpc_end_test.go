@@ -3,6 +3,7 @@ package remotetapprocessor
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -233,4 +234,25 @@ func TestConnectionServesCallsOneAfterAnother(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestLeaveIsTakenOfAClientThatDoesNotReadIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := onMemory(t)
+		o.rpcTap(plainGRPC(), &remotetapv1.TapRequest{Count: new(uint64(1))})
+		// The only message fills the window that the client has opened (RFC 9113 section 6.9.2) but for
+		// a few bytes: the End has no room.
+		const window, few = 65_535, 10
+		batch := spans(1)
+		attributes := batch.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).Attributes()
+		attributes.PutStr("payload", strings.Repeat("x", window-500))
+		e := &entry{source: o.s.broadcaster.snapshot().sources[0], items: 1, time: time.Now(), line: append(bytesOf(t)(traceOps().marshal(batch)), '\n')}
+		missing := window - few - len(appendHead(nil, e)) - len(e.message())
+		attributes.PutStr("payload", strings.Repeat("x", window-500+missing))
+		start := time.Now()
+		o.passTraces(batch)
+		assert.Equal(t, "count_reached", o.reason())
+		assert.Equal(t, farewell, time.Since(start))
+		assert.Zero(t, o.open())
+	})
 }

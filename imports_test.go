@@ -33,6 +33,10 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			if strings.HasPrefix(room, "internal/") {
 				assert.NotEqual(t, module, dependency, "%s imports the root", room)
 			}
+			if room == "tapclient" {
+				assert.NotEqual(t, module, dependency, "the client imports the root")
+				assert.NotContains(t, dependency, module+"/internal/", "the client imports what is not public")
+			}
 			assert.NotContains(t, dependency, "github.com/spf13/", "%s imports the libraries of a command", pkg)
 			if allowed, limited := may[room]; limited {
 				assert.True(t, slices.ContainsFunc(allowed, func(prefix string) bool { return strings.HasPrefix(dependency, prefix) }),
