@@ -133,7 +133,8 @@ func TestHeaderOfACallComesAtOnceAndNothingIsCompressed(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := onMemory(t)
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+o.s.addr.String()+tapMethod, strings.NewReader(enveloped(nil)))
+				asked := rawMessageOf(t, &remotetapv1.TapRequest{Stats: durationpb.New(time.Hour)}).bytes
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+o.s.addr.String()+tapMethod, strings.NewReader(enveloped(asked)))
 				require.NoError(t, err)
 				setHeader(request.Header, []string{"Content-Type", kinds[k.transport], "Grpc-Accept-Encoding", "gzip", "Connect-Accept-Encoding", "gzip", "Accept-Encoding", "gzip"})
 				start := time.Now()
@@ -145,19 +146,21 @@ func TestHeaderOfACallComesAtOnceAndNothingIsCompressed(t *testing.T) {
 				assert.Equal(t, http.StatusOK, response.StatusCode)
 				assert.Equal(t, kinds[k.transport], response.Header.Get("Content-Type"))
 				assert.Empty(t, response.Header.Get("Content-Encoding"))
-				for n := range 2 {
-					o.pass(100 * (n + 1))
+				next := func() *remotetapv1.TapResponse {
 					var head [5]byte
-					_, err = io.ReadFull(response.Body, head[:])
+					_, err := io.ReadFull(response.Body, head[:])
 					require.NoError(t, err)
 					assert.Zero(t, head[0], "the message is not compressed")
 					message := make([]byte, binary.BigEndian.Uint32(head[1:]))
 					_, err = io.ReadFull(response.Body, message)
 					require.NoError(t, err)
-					tap := new(remotetapv1.TapResponse)
-					require.NoError(t, proto.Unmarshal(message, tap))
-					assert.Len(t, spansOf(t, tap), 100*(n+1))
+					decoded := new(remotetapv1.TapResponse)
+					require.NoError(t, proto.Unmarshal(message, decoded))
+					return decoded
 				}
+				assert.NotNil(t, next().GetStats())
+				o.pass(100)
+				assert.Len(t, spansOf(t, next()), 100)
 			})
 		})
 	}

@@ -318,7 +318,13 @@ func (spoiling) ConsumeProfiles(_ context.Context, profiles pprofile.Profiles) e
 
 // The race detector sees it if anything reads the data after it was passed on.
 func TestTapKeepsNothingThatAProcessorBehindItMayChange(t *testing.T) {
-	c := startCollector(t)
+	t.Run("as it is", func(t *testing.T) { keepsNothing(t) })
+	t.Run("with redaction", func(t *testing.T) { keepsNothing(t, hiddenBy("mask")) })
+}
+
+func keepsNothing(t *testing.T, options ...func(*Config)) {
+	t.Helper()
+	c := startCollector(t, options...)
 	ctx := t.Context()
 	behind := spoiling{Consumer: consumertest.NewNop()}
 	traces, err := c.factory.CreateTraces(ctx, c.settings(), c.config, behind)

@@ -369,6 +369,24 @@ func TestItemLargerThanTheQueueIsLostAlone(t *testing.T) {
 	})
 }
 
+func TestFrameOfAMessageThatIsBeingSentHasRoomInTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, PerTapConfig{QueueMiB: 1})
+		tap := r.subscribe(everything())
+		r.publish(largeSpans(10))
+		synctest.Wait()
+		e := tap.take()
+		require.NotNil(t, e)
+		for range 30 { // between taking it and writing it
+			r.publish(largeSpans(10))
+		}
+		checkLedger(t, tap)
+		tap.view.grow(e, 2*len(e.line))
+		checkLedger(t, tap)
+		r.leave(tap)
+	})
+}
+
 func TestPanicCostsTheTapsAndNotThePipeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, PerTapConfig{})

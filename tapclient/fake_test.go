@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
@@ -162,7 +163,9 @@ func newInternet(t *testing.T) *internet {
 // start runs a server at an address.
 func (n *internet) start(address string, s *service) {
 	listener := bufconn.Listen(64 << 10)
-	server := grpc.NewServer(grpc.WaitForHandlers(true))
+	server := grpc.NewServer(grpc.WaitForHandlers(true),
+		// The server of a collector, net/http's, does not mind pings; grpc-go's would.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second}))
 	remotetapv1.RegisterTapServiceServer(server, s)
 	n.mu.Lock()
 	defer n.mu.Unlock()

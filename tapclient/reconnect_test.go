@@ -423,19 +423,35 @@ func TestDurationMayBeAnEternity(t *testing.T) {
 }
 
 func TestCountEndsAStreamWhoseServerDoesNotEndIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newInternet(t)
-		n.start(home, &service{play: func(tap *served) error {
-			_ = tap.spans("1", "2", "3")
-			_ = tap.spans("4", "5")
-			return tap.untilGone()
-		}})
-		r := n.tap(home, tapclient.Selection{Count: 2})
-		next[*tapclient.Up](r)
-		require.Equal(t, []string{"1", "2"}, r.names())
-		require.Equal(t, tapclient.EndCountReached, next[*tapclient.End](r).Reason)
-		require.ErrorIs(t, r.over(), io.EOF)
-	})
+	for name, server := range map[string]struct {
+		more  []string // than was asked for
+		waits time.Duration
+	}{
+		"it says nothing, and may yet": {nil, time.Second},
+		"it sends more":                {[]string{"3"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newInternet(t)
+				n.start(home, &service{play: func(tap *served) error {
+					_ = tap.spans("1")
+					_ = tap.spans("2")
+					if len(server.more) > 0 {
+						_ = tap.spans(server.more...)
+					}
+					return tap.untilGone()
+				}})
+				begin := time.Now()
+				r := n.tap(home, tapclient.Selection{Count: 2})
+				next[*tapclient.Up](r)
+				require.Equal(t, []string{"1"}, r.names())
+				require.Equal(t, []string{"2"}, r.names())
+				require.Equal(t, tapclient.EndCountReached, next[*tapclient.End](r).Reason)
+				require.ErrorIs(t, r.over(), io.EOF)
+				require.Equal(t, server.waits, time.Since(begin))
+			})
+		})
+	}
 }
 
 func TestDurationEndsWhileNothingIsReachedAndSaysSo(t *testing.T) {

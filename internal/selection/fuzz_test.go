@@ -94,6 +94,41 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
+// FuzzWhere evaluates arbitrary conditions: those that are taken can be evaluated, and keep no more items than there are.
+func FuzzWhere(f *testing.F) {
+	for _, seed := range slices.Sorted(maps.Keys(naiveConditions())) {
+		f.Add(seed)
+	}
+	for _, seed := range []string{
+		"true", `span.name == "a" and (log.body != nil`, `IsMatch(span.name, "(a|b)*c{3}")`, `metric.name == Concat(["a", "b"], "")`,
+		`span.attributes["a"]["b"][0] > -1.5e3`, `not (datapoint.value_int >= 0x10)`, `spanevent.name == "x" or resource.attributes["k"] == true`,
+		`Len(log.attributes) == 2 and Time("2026", "%Y") < Now()`, `span.kind == SPAN_KIND_SERVER`, "((((((((", `"\x00"`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, condition string) {
+		if len(condition) > 500 { // OTTL's parser takes long for long conditions
+			return
+		}
+		s, err := Parse(url.Values{"where": {condition}}, AllSignals())
+		if err != nil {
+			var refused *Error
+			require.ErrorAs(t, err, &refused)
+			require.NotEmpty(t, refused.Hint)
+			return
+		}
+		m, err := Compile(s)
+		require.NoError(t, err, "what was parsed can be compiled")
+		var marks Marks
+		for _, b := range newCorpus(1).batches(3) {
+			require.NoError(t, b.match(m, &marks, Budget{}))
+			r := marks.Result()
+			require.Equal(t, r.Items, r.Matched+r.Unmatched)
+			require.LessOrEqual(t, r.EvalErrors, r.Unmatched)
+		}
+	})
+}
+
 // FuzzSample compares with the arithmetic of the specification for traces that are told apart clearly.
 func FuzzSample(f *testing.F) {
 	f.Add(0.5, uint64(1))
