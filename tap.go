@@ -116,7 +116,7 @@ func (t *tap) delivered() (sent uint64) {
 	if e := t.inFlight; e != nil {
 		t.inFlight = nil
 		t.sent += uint64(e.items)
-		t.bytes += uint64(len(e.line))
+		t.bytes += uint64(len(e.message()))
 		e.source.sent.Add(uint64(e.items))
 	}
 	return t.sent

@@ -60,7 +60,7 @@ func TestMetricsOfItems(t *testing.T) {
 			for range conn.messages {
 				_, message, err := conn.read()
 				require.NoError(t, err)
-				bytes += int64(len(message)) + 1
+				bytes += int64(len(message))
 			}
 		}
 		synctest.Wait()
@@ -90,7 +90,7 @@ func TestBytesSentOutliveTheirTap(t *testing.T) {
 		require.NoError(t, conn.Close())
 		o.ended()
 		metadatatest.AssertEqualProcessorRemoteTapOpenTaps(t, o.telemetry, plainly(0), metricdatatest.IgnoreTimestamp())
-		metadatatest.AssertEqualProcessorRemoteTapBytesSent(t, o.telemetry, plainly(int64(len(message))+1), metricdatatest.IgnoreTimestamp())
+		metadatatest.AssertEqualProcessorRemoteTapBytesSent(t, o.telemetry, plainly(int64(len(message))), metricdatatest.IgnoreTimestamp())
 	})
 }
 
