@@ -139,7 +139,7 @@ func (c *collector) dial(path string) *websocket.Conn {
 	conn, response, err := websocket.DefaultDialer.Dial("ws://"+c.address()+path, nil)
 	require.NoError(c.t, err)
 	require.NoError(c.t, response.Body.Close())
-	require.NoError(c.t, conn.SetReadDeadline(time.Now().Add(time.Minute))) // a test that waits for ever says nothing
+	require.NoError(c.t, conn.SetReadDeadline(time.Now().Add(5*time.Minute))) // a test that waits for ever says nothing
 	c.t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }

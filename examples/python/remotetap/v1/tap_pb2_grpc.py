@@ -80,9 +80,11 @@ class TapServiceServicer(object):
 
         OK                 count_reached, duration_reached
         UNAVAILABLE        shutdown: the collector stops or reloads; connect again
-        DEADLINE_EXCEEDED  max_duration: the server's limit, connect again; write_timeout: the client
-        accepted no bytes for too long; or the deadline that the client itself set
-        INTERNAL           internal_error: a bug; the pipelines go on, and the collector's log has more
+        DEADLINE_EXCEEDED  max_duration: the server's limit, connect again; or the deadline that the
+        client itself set
+        INTERNAL           internal_error: a bug; the pipelines go on, and the collector's log has
+        more. Without an End: the stream was reset, since the client accepted no
+        bytes for too long (write_timeout)
 
         Tap speaks protobuf: gRPC, gRPC-Web and Connect with their protobuf encodings. For JSON read
         GET /v1/tap on the same port. Responses are not compressed.
