@@ -40,6 +40,7 @@ type member struct {
 	presence *presence
 	page     *page
 	ended    chan struct{} // closed when its origin has ended
+	reason   EndReason     // why it has; set before that
 }
 
 func (m *member) hasEnded() bool {
@@ -152,22 +153,23 @@ func (f *follower) follow(hosts []string) {
 		m.page, o.kick = o.page, f.kick
 		f.members[host], f.had = m, true
 		f.stream.origins.Go(func() {
-			o.run()
+			m.reason = o.run()
 			close(m.ended)
 			f.kick()
 		})
 	}
 }
 
-// prune forgets members that are gone and have ended. It returns how many are gone, have not ended,
-// and are not up.
+// prune forgets members that are gone and have ended, also those whose address was gone when they
+// ended and is back by now: that is another pod's, or the same pod's new life. It returns how many
+// are gone, have not ended, and are not up.
 func (f *follower) prune() (leaving int) {
 	for host, m := range f.members {
 		switch {
-		case !m.presence.isGone():
-		case m.hasEnded():
+		case m.hasEnded() && (m.presence.isGone() || m.reason == EndAddressGone):
 			f.stream.forget(m.page)
 			delete(f.members, host)
+		case !m.presence.isGone():
 		case f.stream.stateOf(m.page) != StateUp:
 			leaving++
 		}

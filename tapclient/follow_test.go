@@ -159,6 +159,33 @@ func TestAddressThatIsBackInTheNameBeforeItsConnectionEndsIsTriedAgain(t *testin
 	})
 }
 
+func TestAddressThatIsBackBeforeItsEndIsReadIsWatchedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t)
+		one, _ := pod(1)
+		n.start(one, &service{play: watched})
+		dns := &names{}
+		dns.set("10.0.0.1")
+		r := n.tap(pods, tapclient.Selection{}, tapclient.WithResolver(dns))
+		next[*tapclient.Up](r)
+		dns.set()
+		<-time.After(10 * time.Second)
+		n.stop(one) // nobody reads now that it is down, and has ended
+		<-time.After(10 * time.Second)
+		n.start(one, &service{play: watched})
+		dns.set("10.0.0.1")
+		<-time.After(10 * time.Second)
+		for {
+			event, err := r.Next(t.Context())
+			require.NoError(t, err, "the name has an address")
+			if _, up := event.(*tapclient.Up); up {
+				break
+			}
+		}
+		r.Close()
+	})
+}
+
 func TestAddressThatIsGoneIsNotTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newInternet(t)

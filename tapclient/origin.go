@@ -49,17 +49,18 @@ func (s *Stream) newOrigin(e *endpoint, address string, presence *presence) *ori
 	return o
 }
 
-// run watches until there is no more to come, and says so.
-func (o *origin) run() {
+// run watches until there is no more to come, and says so. It returns why, "" if nobody listens any more.
+func (o *origin) run() EndReason {
 	end := o.watch()
 	if end == nil {
-		return // nobody listens any more
+		return ""
 	}
 	end.Origin, end.Time = o.Origin, time.Now()
 	if o.err != nil && (end.Reason == EndCountReached || end.Reason == EndDurationReached) {
 		o.missed(end.Time)
 	}
 	o.stream.end(o.page, end)
+	return end.Reason
 }
 
 // watch opens taps, one after the other, until there is no more to come. It returns nil if nobody

@@ -75,7 +75,7 @@ func (c *Client) newStream(ctx context.Context, cancel context.CancelCauseFunc, 
 			continue
 		}
 		o := s.newOrigin(e, e.address(), nil)
-		s.origins.Go(o.run)
+		s.origins.Go(func() { o.run() })
 	}
 	go func() {
 		defer c.working.Done()
