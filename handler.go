@@ -148,6 +148,10 @@ func (s *server) guarded(next http.Handler) http.Handler {
 			s.refuse(w, r, &refusal{status: refused.Status, reason: refusedForbidden, Message: refused.Message, Hint: refused.Hint})
 			return
 		}
+		if err := s.throttle.turn(r); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

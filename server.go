@@ -2,6 +2,7 @@ package remotetapprocessor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -40,6 +41,7 @@ type server struct {
 	served chan struct{} // closed when the accept loop has ended
 
 	connections *connections
+	throttle    *throttle
 
 	points int // that use it; guarded by the registry's mu
 }
@@ -55,6 +57,7 @@ func newServer(config *Config, settings processor.Settings) (*server, error) {
 		rpcErrors:   connect.NewErrorWriter(),
 	}
 	var err error
+	s.throttle = newThrottle()
 	s.connections = newConnections(config.Limit, s.connectionRefused)
 	s.telemetry, err = newTelemetry(settings.TelemetrySettings, s.broadcaster)
 	return s, err
@@ -62,7 +65,7 @@ func newServer(config *Config, settings processor.Settings) (*server, error) {
 
 // start listens and serves. It returns when the port is open.
 func (s *server) start(ctx context.Context, host component.Host) error {
-	listener, err := s.config.Server.ToListener(ctx)
+	listener, err := s.listen(ctx)
 	if err != nil {
 		return s.listenError(err)
 	}
@@ -75,6 +78,24 @@ func (s *server) start(ctx context.Context, host component.Host) error {
 			"set endpoint to localhost, or set auth or tls::client_ca_file", zap.Stringer("address", listener.Addr()))
 	}
 	return nil
+}
+
+// listen opens the port. It does what confighttp's ToListener does, with the throttle below TLS.
+func (s *server) listen(ctx context.Context) (net.Listener, error) {
+	listener, err := s.config.Server.NetAddr.Listen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	listener = s.throttle.listen(listener)
+	if secure := s.config.Server.TLS.Get(); secure != nil {
+		config, err := secure.LoadTLSConfig(ctx)
+		if err != nil {
+			return nil, errors.Join(err, listener.Close())
+		}
+		config.NextProtos = []string{"h2", "http/1.1"}
+		listener = tls.NewListener(listener, config)
+	}
+	return listener, nil
 }
 
 // listenError says what an engineer can do about a port that does not open.

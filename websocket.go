@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -56,6 +57,7 @@ func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel sele
 	if hijacked, ok := r.Context().Value(connectionKey{}).(net.Conn); ok {
 		defer s.connections.remove(hijacked)
 	}
+	compressed := agreeOnDeflate(r.Header)
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		s.broadcaster.unsubscribe(t, endClientClosed)
@@ -65,7 +67,7 @@ func (s *server) serveWebSocket(w http.ResponseWriter, r *http.Request, sel sele
 	if t.view.format().Binary() {
 		kind = websocket.BinaryMessage
 	}
-	c := newWebSocketClient(conn, t, kind, wantsDeflate(r.Header))
+	c := newWebSocketClient(conn, t, kind, compressed)
 	_ = s.serve(ctx, t, c) // the close frame says how it ended
 }
 
@@ -86,18 +88,50 @@ func checkHandshake(r *http.Request) error {
 	}
 }
 
-// wantsDeflate tells whether the client offered permessage-deflate; the upgrader agrees to it
-// whenever it is offered.
-func wantsDeflate(header http.Header) bool {
-	for _, line := range header.Values("Sec-Websocket-Extensions") {
-		for extension := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(extension, ";")
-			if strings.TrimSpace(name) == "permessage-deflate" {
+// agreeOnDeflate tells whether the client offers permessage-deflate as we can do it: without
+// context, and with a window of 32 KiB. It leaves the upgrader, which agrees to any offer, that one
+// or none (RFC 7692 sections 5.1 and 7.1).
+func agreeOnDeflate(header http.Header) bool {
+	const key = "Sec-Websocket-Extensions"
+	for _, line := range header.Values(key) {
+		for offer := range strings.SplitSeq(line, ",") {
+			if acceptableOffer(offer) {
+				header.Set(key, "permessage-deflate")
 				return true
 			}
 		}
 	}
+	header.Del(key)
 	return false
+}
+
+// acceptableOffer checks an offer's parameters: each is known, there once, and asks for nothing that
+// we do not do.
+func acceptableOffer(offer string) bool {
+	parameters := strings.Split(offer, ";")
+	if strings.TrimSpace(parameters[0]) != "permessage-deflate" {
+		return false
+	}
+	seen := map[string]bool{}
+	for _, parameter := range parameters[1:] {
+		name, value, hasValue := strings.Cut(strings.TrimSpace(parameter), "=")
+		switch {
+		case seen[name]:
+			return false
+		case name == "client_no_context_takeover" && !hasValue, name == "server_no_context_takeover" && !hasValue:
+		case name == "client_max_window_bits" && (!hasValue || windowBits(value)):
+		default: // server_max_window_bits among them: we would have to answer it, and gorilla does not
+			return false
+		}
+		seen[name] = true
+	}
+	return true
+}
+
+// windowBits tells whether a value is the size of a window: 8 to 15.
+func windowBits(value string) bool {
+	bits, err := strconv.Atoi(strings.Trim(value, `"`))
+	return err == nil && bits >= 8 && bits <= 15
 }
 
 // prepared is a message as a compressed frame, made once for all clients that want it.
@@ -115,6 +149,8 @@ type webSocketClient struct {
 	kind       int           // of messages: text, or binary for protobuf
 	compressed bool          // permessage-deflate (RFC 7692) was agreed
 	gone       chan struct{} // closed when the reader has ended
+
+	code atomic.Int32 // to close with, if the client has broken the protocol; else 0
 }
 
 func newWebSocketClient(conn *websocket.Conn, t *tap, kind int, compressed bool) *webSocketClient {
@@ -125,39 +161,46 @@ func newWebSocketClient(conn *websocket.Conn, t *tap, kind int, compressed bool)
 		compressed: compressed,
 		gone:       make(chan struct{}),
 	}
-	conn.SetReadLimit(maxClientMessage)
-	conn.SetCloseHandler(func(int, string) error { return nil }) // end answers, with the account
 	go c.read(t.cancel)
 	return c
 }
 
 // read answers control frames and ends the tap when the client leaves. It runs on a goroutine of
-// its own until the connection ends; end waits for it.
+// its own until the connection ends; end waits for it. (Upgrade refuses a client that has said
+// something before it was answered, so there is nothing behind gorilla's back.)
 func (c *webSocketClient) read(cancel context.CancelCauseFunc) {
 	defer close(c.gone)
-	frames := allowance{most: maxClientFrames, period: framePeriod}
-	alive := func(string) error {
-		if !frames.take(time.Now()) {
-			return errFlood
-		}
-		return c.conn.SetReadDeadline(time.Now().Add(silenceLimit))
+	frames := newFrameReader(c.conn.NetConn(), c.compressed)
+	err := c.readAll(frames)
+	if broken, ok := errors.AsType[*violation](err); ok {
+		c.code.Store(int32(broken.code))
 	}
-	c.conn.SetPongHandler(alive)
-	c.conn.SetPingHandler(func(data string) error {
-		// Longer than gorilla's own answer may take: a client may be slow. The session will
-		// meet the error, if there is one.
-		_ = c.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeTimeout))
-		return alive("")
-	})
+	reason := reasonOfRead(err)
+	cancel(reason)
+	if reason == endProtocolError {
+		frames.drain(c.conn.NetConn())
+	}
+}
+
+// readAll reads frames until the client leaves or breaks the protocol, and returns why.
+func (c *webSocketClient) readAll(frames *frameReader) error {
+	count := allowance{most: maxClientFrames, period: framePeriod}
 	for {
-		err := alive("")
-		if err == nil {
-			// Each call skips what is left of the message before: nothing is decompressed.
-			_, _, err = c.conn.NextReader()
+		if err := c.conn.SetReadDeadline(time.Now().Add(silenceLimit)); err != nil {
+			return err
 		}
-		if err != nil {
-			cancel(reasonOfRead(err))
-			return
+		opcode, payload, err := frames.next()
+		switch {
+		case err != nil:
+			return err
+		case opcode == websocket.CloseMessage:
+			return errClientCloses // end answers, with the account
+		case !count.take(time.Now()):
+			return errFlood
+		case opcode == websocket.PingMessage:
+			// It may take longer than gorilla's own answer may: a client may be slow. The session will
+			// meet the error, if there is one.
+			_ = c.conn.WriteControl(websocket.PongMessage, payload, time.Now().Add(writeTimeout))
 		}
 	}
 }
@@ -184,15 +227,11 @@ func (a *allowance) take(now time.Time) bool {
 
 // reasonOfRead tells a client that left from one that broke the protocol.
 func reasonOfRead(err error) endReason {
-	var closed *websocket.CloseError
-	var network net.Error
-	switch {
-	case errors.As(err, &closed), errors.As(err, &network), errors.Is(err, net.ErrClosed),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return endClientClosed
-	default:
+	var broken *violation
+	if errors.As(err, &broken) || errors.Is(err, errFlood) {
 		return endProtocolError
 	}
+	return endClientClosed
 }
 
 func (c *webSocketClient) send(e *entry) error {
@@ -242,9 +281,15 @@ func (c *webSocketClient) interrupt() {
 // end sends the close frame, waits for the client's own for a moment, and closes the connection.
 func (c *webSocketClient) end(reason endReason, final ledger) {
 	_, code, _ := reason.ending()
+	if broken := c.code.Load(); reason == endProtocolError && broken != 0 {
+		code = int(broken)
+	}
 	text := reason.String() + ": " + final.String()
 	frame := websocket.FormatCloseMessage(code, text[:min(len(text), maxCloseReason)])
 	if c.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(farewell)) == nil {
+		if half, ok := c.conn.NetConn().(interface{ CloseWrite() error }); ok && reason == endProtocolError {
+			_ = half.CloseWrite() // it need not answer; the reader goes on for a moment
+		}
 		select {
 		case <-c.gone:
 			_ = c.conn.Close()

@@ -387,15 +387,15 @@ func TestReasonOfRead(t *testing.T) {
 		err  error
 		want endReason
 	}{
-		{"a close frame", &websocket.CloseError{Code: 1000}, endClientClosed},
-		{"the end of the connection", &websocket.CloseError{Code: 1006}, endClientClosed},
+		{"a close frame", errClientCloses, endClientClosed},
 		{"the end of the connection inside a message", io.EOF, endClientClosed},
 		{"the end of a TLS connection without TLS's own goodbye", io.ErrUnexpectedEOF, endClientClosed},
 		{"a reset", &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, endClientClosed},
 		{"silence", &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, endClientClosed},
 		{"our own end of the connection is closed", net.ErrClosed, endClientClosed},
-		{"a frame against the rules", errors.New("websocket: RSV1 set"), endProtocolError},
-		{"a message that is too large", websocket.ErrReadLimit, endProtocolError},
+		{"a frame against the rules", violated("a reserved bit is set"), endProtocolError},
+		{"a message that is too large", &violation{code: 1009}, endProtocolError},
+		{"a flood", errors.Join(errFlood, net.ErrClosed), endProtocolError},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -529,7 +529,7 @@ func received(t *testing.T, conn net.Conn, reader *bufio.Reader) int64 {
 	return n
 }
 
-func TestWantsDeflate(t *testing.T) {
+func TestAgreementOnDeflate(t *testing.T) {
 	tests := []struct {
 		name  string
 		lines []string
@@ -542,11 +542,19 @@ func TestWantsDeflate(t *testing.T) {
 		{"as second in a line", []string{"foo, permessage-deflate;server_no_context_takeover"}, true},
 		{"in a second line", []string{"foo", " permessage-deflate "}, true},
 		{"a name that only starts so", []string{"permessage-deflate-2"}, false},
+		{"a window of the client, which is its own affair", []string{"permessage-deflate; client_max_window_bits=9"}, true},
+		{"a window of the client that is none", []string{"permessage-deflate; client_max_window_bits=16"}, false},
+		{"a smaller window than ours, which we cannot do", []string{"permessage-deflate; server_max_window_bits=9"}, false},
+		{"that, or without", []string{"permessage-deflate; server_max_window_bits=9, permessage-deflate"}, true},
+		{"no context, which we do not keep", []string{"permessage-deflate; server_no_context_takeover; client_no_context_takeover"}, true},
+		{"no context, with a value", []string{"permessage-deflate; server_no_context_takeover=1"}, false},
+		{"a parameter twice", []string{"permessage-deflate; client_max_window_bits; client_max_window_bits"}, false},
+		{"an unknown parameter", []string{"permessage-deflate; bits=9"}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			header := http.Header{"Sec-Websocket-Extensions": tt.lines}
-			assert.Equal(t, tt.want, wantsDeflate(header))
+			assert.Equal(t, tt.want, agreeOnDeflate(header))
 
 			// What was agreed must be what we believe was agreed.
 			synctest.Test(t, func(t *testing.T) {
