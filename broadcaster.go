@@ -157,9 +157,13 @@ func (b *broadcaster) points() []selection.Point {
 	return points
 }
 
+// maxHolders is how many taps a refusal at the limit names: gRPC's clients bound what a status holds.
+const maxHolders = 20
+
+// holders are the oldest taps.
 func (b *broadcaster) holders() []holder {
-	holders := make([]holder, len(b.taps))
-	for i, t := range b.taps {
+	holders := make([]holder, min(len(b.taps), maxHolders))
+	for i, t := range b.taps[:len(holders)] {
 		holders[i] = holder{Remote: t.client.remote, Since: t.opened.UTC()}
 	}
 	return holders

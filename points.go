@@ -185,6 +185,11 @@ func (s *server) help(host string, secure bool) string {
 	fmt.Fprintf(&b, "  curl -N http%s://%s/v1/tap                       # every signal\n", suffix, host)
 	fmt.Fprintf(&b, "  websocat ws%s://%s/v1/tap\n", suffix, host)
 	fmt.Fprintf(&b, "  curl -N -H 'Accept: text/event-stream' http%s://%s/v1/tap\n", suffix, host)
+	plaintext := " -plaintext"
+	if secure {
+		plaintext = ""
+	}
+	fmt.Fprintf(&b, "  grpcurl%s %s remotetap.v1.TapService/Tap\n", plaintext, host)
 	fmt.Fprintf(&b, "\nOpen taps, rates and limits\n  curl http%s://%s/v1/points\n", suffix, host)
 	fmt.Fprintf(&b, "\nOpen now: %d of %d taps\n", len(state.taps), s.config.Limit)
 	return b.String()

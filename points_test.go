@@ -112,6 +112,7 @@ Watch
   curl -N http://tap.internal:8080/v1/tap                       # every signal
   websocat ws://tap.internal:8080/v1/tap
   curl -N -H 'Accept: text/event-stream' http://tap.internal:8080/v1/tap
+  grpcurl -plaintext tap.internal:8080 remotetap.v1.TapService/Tap
 
 Open taps, rates and limits
   curl http://tap.internal:8080/v1/points

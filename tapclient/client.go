@@ -103,7 +103,7 @@ func (c *Client) Tap(ctx context.Context, selection Selection) (*Stream, error) 
 	if err := selection.check(); err != nil {
 		return nil, err
 	}
-	request := selection.request()
+	request := proto.CloneOf(selection.request()) // the caller may use its slices again
 	if size := proto.Size(request); size > maxRequest {
 		return nil, &RefusedError{
 			Code:    codes.ResourceExhausted,

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
@@ -155,4 +157,24 @@ func requireBalanced(t *testing.T, l tapclient.Ledger) {
 	t.Helper()
 	require.Equal(t, l.Seen, l.Skipped+l.Unmatched+l.Matched, "%+v", l)
 	require.Equal(t, l.Matched, l.Sent+l.Pending+l.Lost(), "%+v", l)
+}
+
+func TestMissedComesBeforeTheEndOfAnOriginThatIsRefusedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t)
+		n.start(home, &service{play: inTurn(func(tap *served) error {
+			_ = tap.open()
+			return tap.end("shutdown", account(9, 0, map[string]uint64{"tap_ended": 7}))
+		}, func(*served) error {
+			return status.Error(codes.Unauthenticated, "the token was revoked")
+		})})
+		r := n.tap(home, tapclient.Selection{})
+		next[*tapclient.Up](r)
+		next[*tapclient.Down](r)
+		missed := next[*tapclient.Missed](r)
+		require.EqualValues(t, 7, missed.Items)
+		require.Equal(t, tapclient.EndRefused, next[*tapclient.End](r).Reason)
+		require.Positive(t, r.Totals().Missed)
+		r.Close()
+	})
 }

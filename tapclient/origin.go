@@ -56,7 +56,8 @@ func (o *origin) run() EndReason {
 		return ""
 	}
 	end.Origin, end.Time = o.Origin, time.Now()
-	if o.err != nil && (end.Reason == EndCountReached || end.Reason == EndDurationReached) {
+	wanted := end.Reason == EndCountReached || end.Reason == EndDurationReached
+	if o.err != nil && (wanted || o.neverUp() == nil) {
 		o.missed(end.Time)
 	}
 	o.stream.end(o.page, end)

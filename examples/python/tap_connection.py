@@ -55,7 +55,9 @@ class TapRefused(TapError):
         words = [f"refused: {refusal.error}"]
         if refusal.hint:
             words.append(refusal.hint)
-        words += [f"held by {t.remote} since {t.since.ToJsonString()}" for t in refusal.taps]
+        holders = [f"{t.remote} since {t.since.ToDatetime():%Y-%m-%dT%H:%M:%SZ}" for t in refusal.taps]
+        if holders:
+            words.append(f"held by {', '.join(holders)}")
         super().__init__("; ".join(words))
 
 

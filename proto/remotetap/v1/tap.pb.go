@@ -995,7 +995,7 @@ type Refusal struct {
 	Parameter string `protobuf:"bytes,2,opt,name=parameter,proto3" json:"parameter,omitempty"`
 	// What to write, or to do, instead.
 	Hint string `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
-	// If all taps are taken: who holds them.
+	// If all taps are taken: who holds the oldest 20 of them.
 	Taps          []*Holder `protobuf:"bytes,4,rep,name=taps,proto3" json:"taps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
