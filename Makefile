@@ -62,6 +62,10 @@ build: dist/otelcol ## Build the collector described in builder-config.yaml: dis
 test: ## Run all tests: units, the seeds of the fuzz tests, end to end
 	@$(call in-each-module,go test $(RACE) $(TEST_FLAGS) ./...)
 
+.PHONY: torture
+torture: ## Let hostile clients loose on a collector (Linux; it takes long), and write the table of docs/security.md
+	cd e2e && go test -count=1 -timeout 120m ./torture -long -update="$(CURDIR)/docs/security.md"
+
 .PHONY: interop
 interop: dist/otelcol ## Watch a real collector with everybody's clients (needs Python; see interop/README.md)
 	@command -v python3 >/dev/null || { echo "make interop needs Python 3.11 or newer: python3 is not here" >&2; exit 1; }

@@ -1,0 +1,123 @@
+//go:build linux
+
+package torture
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// figures is what the runs have found out.
+type figures struct {
+	// set at construction
+	began time.Time
+	long  bool
+
+	mu   sync.Mutex
+	rows []figure // guarded by mu
+}
+
+// figure is a row of the table: one case.
+type figure struct {
+	part, name  string
+	began       time.Time
+	took        time.Duration
+	tries       int64
+	opened      int // taps
+	survived    bool
+	throughput  float64 // of the pipeline, as a share of what it is without; 0: not measured
+	cores       float64 // that the collector kept busy with it
+	connections int
+	memory      int64  // the most that was held beyond what was held before, in bytes
+	bound       int64  // what might have been, at that time
+	unread      uint64 // items that passed the healthy clients unread, because of max_overhead
+}
+
+// rounds is how often each attack is measured.
+func (f *figures) rounds() int {
+	if f.long {
+		return 5
+	}
+	return 1
+}
+
+// window is how long each measurement takes.
+func (f *figures) window() time.Duration {
+	if f.long {
+		return time.Second
+	}
+	return 150 * time.Millisecond
+}
+
+func (f *figures) add(row figure) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	row.took = time.Since(row.began)
+	f.rows = append(f.rows, row)
+}
+
+const (
+	tableBegin = "<!-- generated: torture -->"
+	tableEnd   = "<!-- end of generated: torture -->"
+)
+
+// write puts the table into a file, between its markers.
+func (f *figures) write(t *testing.T, file string) {
+	t.Helper()
+	require.False(t, t.Failed(), "the figures of a run that failed are not written")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	before, rest, found := strings.Cut(string(text), tableBegin)
+	require.True(t, found, "%s has no line %s", file, tableBegin)
+	_, after, found := strings.Cut(rest, tableEnd)
+	require.True(t, found, "%s has no line %s", file, tableEnd)
+	text = []byte(before + tableBegin + "\n" + f.table() + tableEnd + after)
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+}
+
+// table is the figures in Markdown.
+func (f *figures) table() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var b strings.Builder
+	survived := 0
+	for _, row := range f.rows {
+		if row.survived {
+			survived++
+		}
+	}
+	fmt.Fprintf(&b, "%d cases tried, %d survived, in %s on %d processors with %s.\n\n", len(f.rows), survived,
+		time.Since(f.began).Round(time.Second), runtime.NumCPU(), runtime.Version())
+	b.WriteString("| case | tries | survived | pipeline's throughput | cores | connections | memory, MiB | bound, MiB | time |\n")
+	b.WriteString("|---|--:|---|--:|--:|--:|--:|--:|--:|\n")
+	part := ""
+	for _, row := range f.rows {
+		if row.part != part {
+			part = row.part
+			fmt.Fprintf(&b, "| **%s** | | | | | | | | |\n", part)
+		}
+		b.WriteString(row.line())
+	}
+	return b.String()
+}
+
+func (r *figure) line() string {
+	result := "**no**"
+	if r.survived {
+		result = "yes"
+	}
+	measured := "| | | | |"
+	if r.throughput > 0 {
+		measured = fmt.Sprintf("| %.2f | %.2f | %d | %.1f | %.1f |", r.throughput, r.cores, r.connections, mebibytes(r.memory), mebibytes(r.bound))
+	} else {
+		measured += " |"
+	}
+	return fmt.Sprintf("| %s | %d | %s %s %s |\n", r.name, r.tries, result, measured, r.took.Round(100*time.Millisecond))
+}
