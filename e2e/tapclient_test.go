@@ -226,7 +226,7 @@ func TestTapclientCountsAndEndsAsTheServerDoes(t *testing.T) {
 	require.Zero(t, l.Pending)
 	require.Equal(t, l, stream.Totals().Ledger)
 	require.EqualValues(t, 7, end.Totals.Received.Items)
-	require.EqualValues(t, l.Bytes, end.Totals.Received.Bytes)
+	require.Equal(t, l.Bytes, end.Totals.Received.Bytes)
 
 	counting := tapWith(t, c.tapClient(), tapclient.Selection{Format: tapclient.FormatNone, Stats: 100 * time.Millisecond, Duration: 2 * time.Second})
 	following[*tapclient.Up](counting)
