@@ -1,8 +1,10 @@
 package remotetapprocessor
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -18,6 +20,9 @@ import (
 const (
 	// maxRequest is the largest request message, in bytes, before and after decompression.
 	maxRequest = 64 * kib
+	// maxBody is the largest body of a request, in bytes, after Content-Encoding: a message, with what
+	// protocols put around it, or all that a client asks of gRPC reflection.
+	maxBody = 2 * maxRequest
 	// requestTimeout is how long a client may take for the message of its request.
 	requestTimeout = 10 * time.Second
 	// reflectionTimeout is how long a client may hold a stream of gRPC reflection.
@@ -33,6 +38,7 @@ func (s *server) addService(mux *http.ServeMux) {
 		connect.WithReadMaxBytes(maxRequest),
 		// Compressing would be done anew for each client, out of reach of max_overhead.
 		connect.WithCompressMinBytes(math.MaxInt),
+		connect.WithCompression("gzip", newGzipReader, func() connect.Compressor { return gzip.NewWriter(io.Discard) }),
 	}
 	wire := append([]connect.HandlerOption{connect.WithCodec(wireCodec{})}, options...)
 	mux.Handle(remotetapv1.TapService_Tap_FullMethodName,
@@ -43,6 +49,31 @@ func (s *server) addService(mux *http.ServeMux) {
 	reflector := grpcreflect.NewStaticReflector(remotetapv1.TapService_ServiceDesc.ServiceName)
 	mux.Handle(reflected(grpcreflect.NewHandlerV1(reflector, options...)))
 	mux.Handle(reflected(grpcreflect.NewHandlerV1Alpha(reflector, options...)))
+}
+
+// gzipReader decompresses no more than connect needs in order to see that a message is too large.
+// connect itself would go on to its end, to say how large.
+type gzipReader struct {
+	gzip.Reader
+	left int
+}
+
+func newGzipReader() connect.Decompressor { return &gzipReader{} }
+
+// Reset begins a new message.
+func (r *gzipReader) Reset(from io.Reader) error {
+	r.left = maxRequest + 1
+	return r.Reader.Reset(from)
+}
+
+// Read decompresses.
+func (r *gzipReader) Read(b []byte) (int, error) {
+	if r.left == 0 {
+		return 0, errors.New("it is more than 64 KiB")
+	}
+	n, err := r.Reader.Read(b[:min(len(b), r.left)])
+	r.left -= n
+	return n, err
 }
 
 // reflected bounds how long a client may hold a stream of gRPC reflection.

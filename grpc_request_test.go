@@ -1,7 +1,10 @@
 package remotetapprocessor
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -348,4 +351,19 @@ func FuzzTapRequest(f *testing.F) {
 		var request remotetapv1.TapRequest
 		require.NoError(t, proto.Unmarshal(encoded, &request), "only what is a request is served")
 	})
+}
+
+func TestCompressedMessageThatIsTooLargeIsNotDecompressedToItsEnd(t *testing.T) {
+	var bomb bytes.Buffer
+	w := gzip.NewWriter(&bomb)
+	_, err := w.Write(make([]byte, 16*mib))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	r := newGzipReader()
+	for range 2 { // connect uses it again and again
+		require.NoError(t, r.Reset(bytes.NewReader(bomb.Bytes())))
+		n, err := io.Copy(io.Discard, r)
+		require.ErrorContains(t, err, "64 KiB")
+		assert.EqualValues(t, maxRequest+1, n)
+	}
 }

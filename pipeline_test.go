@@ -64,12 +64,19 @@ func TestStuckClientsDoNotSlowThePipeline(t *testing.T) {
 	for range 4 {
 		c.dialStuck()
 	}
+	keepsUp := c.server().broadcaster.snapshot().taps[0]
 	batch := largeSpans(100)
+	received := uint64(0)
 	for range 200 { // 80 MiB, which no queue or socket buffer could hold
 		require.NoError(t, c.traces.ConsumeTraces(t.Context(), batch))
-		names, _ := readSpans(t, healthy, 100)
-		require.Len(t, names, 100, "the healthy client gets everything")
+		// On a busy machine a call may take longer than taps may hold it up: what that costs is skipped.
+		l := keepsUp.ledger(time.Now())
+		names, _ := readSpans(t, healthy, int(l.sent+l.pending-received))
+		received += uint64(len(names))
 	}
+	l := keepsUp.ledger(time.Now())
+	assert.Equal(t, l.seen, received+l.skipped+l.dropped[dropOverhead], "the healthy client gets everything")
+	assert.Positive(t, received)
 	assert.Equal(t, 200*100, c.next.traces.SpanCount())
 	for _, tap := range c.server().broadcaster.snapshot().taps {
 		checkLedger(t, tap)

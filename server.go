@@ -115,6 +115,9 @@ func (s *server) listenError(err error) error {
 func (s *server) serveOn(ctx context.Context, listener net.Listener, host component.Host) error {
 	config := s.config.Server // a copy: ToServer writes defaults into it
 	completeCORS(config.CORS.Get())
+	if config.MaxRequestBodySize <= 0 || config.MaxRequestBodySize > maxBody {
+		config.MaxRequestBodySize = maxBody
+	}
 	httpServer, err := config.ToServer(ctx, host.GetExtensions(), s.settings.TelemetrySettings, s.routes(),
 		confighttp.WithErrorHandler(s.unauthorized))
 	if err != nil {

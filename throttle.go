@@ -17,16 +17,22 @@ const (
 	heardBurst     = 256 * kib
 	// heardShare is that share, as a divisor. An HTTP/2 client acknowledges 4 KiB with 26 bytes.
 	heardShare = 32
-	// allHeardPerSecond and allHeardBurst are the same for all addresses together.
+	// allHeardPerSecond and allHeardBurst are the same for all addresses together. Those that have
+	// said no more than heardFree lately do not have to wait for the others.
 	allHeardPerSecond = 512 * kib
 	allHeardBurst     = 2 * mib
+	heardFree         = 16 * kib
+	// requestCost is what a request counts besides its own bytes, which compression makes very few.
+	requestCost = 1 * kib
 	// servedPerSecond is how many requests of the clients at one address are served in a second, and
 	// servedBurst how many at once. More wait for their turn, longestTurn at most.
 	servedPerSecond = 50
 	servedBurst     = 100
-	// allServedPerSecond and allServedBurst are the same for all addresses together.
+	// allServedPerSecond and allServedBurst are the same for all addresses together. Those that have
+	// had no more than servedFree lately do not have to wait for the others.
 	allServedPerSecond = 100
 	allServedBurst     = 400
+	servedFree         = 10
 	longestTurn        = 5 * time.Second
 	// manyAccounts is when accounts that nobody needs any more are looked for.
 	manyAccounts = 1024
@@ -82,7 +88,7 @@ func (t *throttle) account(address string, now time.Time) *account {
 // has come back. Call with mu held.
 func (t *throttle) forget(now time.Time) {
 	for network, a := range t.accounts {
-		if a.connections == 0 && a.heard.full(now) && a.turns.full(now) {
+		if a.connections == 0 && a.heard.taken(now) == 0 && a.turns.taken(now) == 0 {
 			delete(t.accounts, network)
 		}
 	}
@@ -102,12 +108,16 @@ func networkOf(host string) string {
 	return network.String()
 }
 
-// wait is how long an account, or that of all, is overdrawn.
+// wait is how long an account is overdrawn, or that of all addresses.
 func (t *throttle) wait(a *account) time.Duration {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return max(a.heard.wait(0, now), t.heard.wait(0, now))
+	own := a.heard.wait(0, now)
+	if a.heard.taken(now) <= heardFree {
+		return own
+	}
+	return max(own, t.heard.wait(0, now))
 }
 
 // charge charges an account with bytes that its clients have said; below zero, it pays them back.
@@ -139,8 +149,8 @@ func (t *throttle) turn(r *http.Request) error {
 	}
 }
 
-// line puts a request in line and returns how long until its turn comes. If that is longer than
-// longestTurn, it is not in line.
+// line charges for a request, puts it in line, and returns how long until its turn comes. If that is
+// longer than longestTurn, it is not in line.
 func (t *throttle) line(r *http.Request) time.Duration {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -150,7 +160,12 @@ func (t *throttle) line(r *http.Request) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.account(host, now)
-	wait := max(a.turns.wait(1, now), t.turns.wait(1, now))
+	a.heard.take(requestCost, now)
+	t.heard.take(requestCost, now)
+	wait := a.turns.wait(1, now)
+	if a.turns.taken(now) >= servedFree {
+		wait = max(wait, t.turns.wait(1, now))
+	}
 	if wait <= longestTurn {
 		a.turns.take(1, now)
 		t.turns.take(1, now)
@@ -192,7 +207,8 @@ func (b *bucket) wait(n float64, now time.Time) time.Duration {
 	return time.Duration(max(n-b.left, 0) / b.perSecond * float64(time.Second))
 }
 
-func (b *bucket) full(now time.Time) bool {
+// taken is how much was taken that has not come back yet.
+func (b *bucket) taken(now time.Time) float64 {
 	b.take(0, now)
-	return b.left == b.burst
+	return b.burst - b.left
 }

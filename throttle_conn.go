@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -13,8 +14,8 @@ import (
 const (
 	// acceptedPerSecond is how many connections are accepted in a second, and acceptedBurst how many
 	// at once. More wait in the system's queue.
-	acceptedPerSecond = 1000
-	acceptedBurst     = 1000
+	acceptedPerSecond = 2000
+	acceptedBurst     = 2000
 	// heardAtOnce is how many bytes are taken from one connection before others have their turn.
 	heardAtOnce = 4 * kib
 	// shortRead is the size of a read, in bytes, that is answered from a buffer: net/http reads
@@ -22,9 +23,11 @@ const (
 	shortRead = 512
 	// shortestWait is the shortest time that a connection waits for.
 	shortestWait = 10 * time.Millisecond
-	// longestPress is how long a client may say all that it may and have more to say, until its
+	// longestPress is how long a client may have more to say than it may, without a breath, and
+	// heaviestPress how many bytes it may say meanwhile, besides a share of what it is told, until its
 	// connection is closed.
-	longestPress = 2 * time.Second
+	longestPress  = 2 * time.Second
+	heaviestPress = 16 * kib
 	// breath is how long a client is silent that has no more to say for now.
 	breath = 50 * time.Millisecond
 )
@@ -93,12 +96,15 @@ type throttledConn struct {
 	buffer   []byte    // made by the first short read
 	ahead    []byte    // the part of it that was read and not yet asked for
 	pressing time.Time // since when the client has had more to say than it may
+	pressed  float64   // what it has said since then
 
 	mu sync.Mutex
 	// guarded by mu
 	deadline time.Time     // of Read
 	changed  chan struct{} // closed when one of the others changes
 	closed   bool
+
+	told atomic.Int64 // bytes
 }
 
 // Read reads what the client's account allows now.
@@ -135,7 +141,7 @@ func (c *throttledConn) hear(b []byte) (int, error) {
 	begin := time.Now()
 	n, err := c.Conn.Read(b)
 	c.throttle.charge(c.account, float64(n))
-	if c.presses(waited, time.Since(begin), begin) {
+	if c.presses(waited, n, time.Since(begin), begin) {
 		return 0, errors.Join(errFlood, c.Close())
 	}
 	if n > 0 {
@@ -144,16 +150,21 @@ func (c *throttledConn) hear(b []byte) (int, error) {
 	return 0, err
 }
 
-// presses tells whether the client has pressed on for too long: it had to wait, and has not been
-// silent for a breath since then.
-func (c *throttledConn) presses(waited bool, silent time.Duration, now time.Time) bool {
-	switch {
-	case silent > breath:
+// presses tells whether the client has pressed on for too long: it had to wait, has not been silent
+// for a breath since then, and has said a lot. (A client that says little may have to wait, too,
+// because of others at its address.)
+func (c *throttledConn) presses(waited bool, said int, silent time.Duration, now time.Time) bool {
+	if silent > breath {
 		c.pressing = time.Time{}
-	case waited && c.pressing.IsZero():
-		c.pressing = now
+		return false
 	}
-	return !c.pressing.IsZero() && now.Sub(c.pressing) > longestPress
+	if waited && c.pressing.IsZero() {
+		c.pressing, c.pressed = now, 0
+		c.told.Store(0)
+	}
+	c.pressed += float64(said)
+	return !c.pressing.IsZero() && now.Sub(c.pressing) > longestPress &&
+		c.pressed-float64(c.told.Load())/heardShare > heaviestPress
 }
 
 // pause waits for a time, or for less if the deadline or the connection's end comes first; then it
@@ -184,6 +195,7 @@ func (c *throttledConn) pause(wait time.Duration) error {
 // Write tells the client something, and so allows it to say more.
 func (c *throttledConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
+	c.told.Add(int64(n))
 	c.throttle.charge(c.account, -float64(n)/heardShare)
 	return n, err
 }

@@ -3,6 +3,7 @@ package remotetapprocessor
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -182,6 +183,9 @@ func TestAddressesDoNotPayForEachOther(t *testing.T) {
 		assert.Equal(t, time.Second, throttle.wait(one))
 		assert.Zero(t, throttle.wait(other))
 		throttle.charge(one, allHeardBurst) // but there is a limit to all of them
+		throttle.charge(other, heardFree)
+		assert.Zero(t, throttle.wait(other), "for those who say much")
+		throttle.charge(other, 1)
 		assert.Positive(t, throttle.wait(other))
 	})
 }
@@ -242,6 +246,59 @@ func TestRequestsWaitForTheirTurn(t *testing.T) {
 		begin = time.Now()
 		require.NoError(t, throttle.turn(requestFrom(t.Context(), "192.0.2.2:1234")))
 		assert.Zero(t, time.Since(begin), "another address does not wait")
+	})
+}
+
+func TestRequestsCountAsWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // the client has reset the stream already
+		for range heardBurst/requestCost + heardPerSecond/requestCost {
+			_ = throttle.turn(requestFrom(ctx, "192.0.2.1:1234"))
+		}
+		assert.Equal(t, time.Second, throttle.wait(throttle.account("192.0.2.1", time.Now())))
+	})
+}
+
+func TestWhoAsksForLittleDoesNotWaitForThoseWhoAskForMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle()
+		for i := range allServedBurst + allServedPerSecond*int(longestTurn.Seconds()) {
+			throttle.line(requestFrom(t.Context(), fmt.Sprintf("192.0.2.%d:1234", i%20)))
+		}
+		assert.Greater(t, throttle.line(requestFrom(t.Context(), "192.0.2.1:1234")), longestTurn)
+		for range servedFree {
+			assert.Zero(t, throttle.line(requestFrom(t.Context(), "192.0.2.20:1234")))
+		}
+		assert.Greater(t, throttle.line(requestFrom(t.Context(), "192.0.2.20:1234")), longestTurn)
+	})
+}
+
+func TestClientThatSaysLittleIsNotClosedBecauseOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle()
+		server, client := throttled(t, throttle)
+		go func() {
+			defer client.Close()
+			for range 1000 { // it always has something to say, though not much
+				_, _ = client.Write(make([]byte, 13))
+				time.Sleep(10 * time.Millisecond) //nolint:forbidigo // of fake time
+			}
+		}()
+		account := throttle.account("127.0.0.1", time.Now())
+		throttle.charge(account, heardBurst)
+		read := 0
+		for {
+			throttle.charge(account, heardPerSecond/10) // the others
+			n, err := server.Read(make([]byte, kib))
+			read += n
+			if err != nil {
+				require.Equal(t, io.EOF, err)
+				break
+			}
+		}
+		assert.Equal(t, 13*1000, read)
 	})
 }
 
