@@ -2,6 +2,7 @@ package format
 
 import (
 	"encoding/binary"
+	"math"
 	"unicode"
 	"unicode/utf8"
 )
@@ -42,6 +43,15 @@ func appendVisible(dst, s []byte, limit int) []byte {
 		s = s[size:]
 	}
 	return dst
+}
+
+// Visible returns text from strangers as it can be shown on a terminal: controls, escape sequences, changes of the
+// writing direction and what has no width become escapes (\n, \x1b, \u202e), what is not UTF-8 becomes U+FFFD.
+func Visible(s string) string {
+	if plainPrefix([]byte(s)) == len(s) {
+		return s
+	}
+	return string(appendVisible(make([]byte, 0, len(s)+16), []byte(s), math.MaxInt-16))
 }
 
 // plainPrefix returns how many bytes at the start of s are printable ASCII.

@@ -42,7 +42,7 @@ func (c *Classes) ClassifyLogs(ld plog.Logs, marks *Marks) {
 		for j := range scopes.Len() {
 			records := scopes.At(j).LogRecords()
 			position = eachMarked(records.Len(), position, marks, func(position, k int) {
-				switch severity := severityOf(records.At(k)); {
+				switch severity := SeverityOf(records.At(k)); {
 				case severity >= plog.SeverityNumberError:
 					c.errors.set(position)
 				case severity >= plog.SeverityNumberWarn:

@@ -60,12 +60,12 @@ func errorTests(t *Term) tests {
 
 func isErrorSpan(span ptrace.Span) bool { return span.Status().Code() == ptrace.StatusCodeError }
 
-func isErrorRecord(record plog.LogRecord) bool { return severityOf(record) >= plog.SeverityNumberError }
+func isErrorRecord(record plog.LogRecord) bool { return SeverityOf(record) >= plog.SeverityNumberError }
 
 // severityTests compare a record's severity.
 func severityTests(t *Term) tests {
 	least := severityNamed(t.Values[0])
-	return tests{record: func(record plog.LogRecord) bool { return severityOf(record) >= least }}
+	return tests{record: func(record plog.LogRecord) bool { return SeverityOf(record) >= least }}
 }
 
 // traceIDTests compare the trace.

@@ -181,7 +181,7 @@ func noteDuration(_ *Term, s *subject, n *notes) {
 
 func noteSeverity(_ *Term, s *subject, n *notes) {
 	if s.signal == otlp.Logs {
-		n.seen.add(severityName(severityOf(s.record)), s.weight)
+		n.seen.add(severityName(SeverityOf(s.record)), s.weight)
 	}
 }
 

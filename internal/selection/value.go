@@ -193,8 +193,8 @@ func severityNamed(name string) plog.SeverityNumber {
 	return plog.SeverityNumberUnspecified
 }
 
-// severityOf is a record's severity: its number, else what its text stands for, else unspecified.
-func severityOf(record plog.LogRecord) plog.SeverityNumber {
+// SeverityOf is a record's severity: its number, else what its text stands for, else unspecified.
+func SeverityOf(record plog.LogRecord) plog.SeverityNumber {
 	if n := record.SeverityNumber(); n != plog.SeverityNumberUnspecified {
 		return n
 	}

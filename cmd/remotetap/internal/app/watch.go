@@ -1,0 +1,135 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/remotetap/remotetapprocessor/tapclient"
+)
+
+// statsPeriod is how often the servers tell their accounts: often enough for the status line and for
+// totals at the end that are not old.
+const statsPeriod = time.Second
+
+// Watcher is what a command does with what it watches. Each function may be nil; an error of one ends
+// the watch with it.
+type Watcher struct {
+	// Batch gets telemetry.
+	Batch func(*Batch) error
+	// Stats gets the accounts, each second of each origin.
+	Stats func(*tapclient.Stats) error
+	// Event gets all events, before the others, for who needs more than words about the connections.
+	Event func(tapclient.Event) error
+	// Silent says nothing about connections and losses: the command shows them itself.
+	Silent bool
+	// Options are those of tapclient.Dial besides the flags'.
+	Options []tapclient.Option
+}
+
+// ErrEnough is what a function of a Watcher returns when the command has what it wants. The watch then
+// ends without an error.
+var ErrEnough = errors.New("enough")
+
+// Watch opens taps at all endpoints, as arguments, flags and environment name them, and calls the
+// watcher's functions, one at a time, until the selection has what it asks for, ctx is done (which is no
+// error), or a function fails. It says on stderr which collectors come and go, and what was missed.
+// The totals are returned in any case.
+func (a *App) Watch(ctx context.Context, endpoints []string, selection tapclient.Selection, w Watcher) (tapclient.Totals, error) {
+	client, err := a.Dial(ctx, endpoints, w.Options...)
+	if err != nil {
+		return tapclient.Totals{}, err
+	}
+	defer client.Close()
+	if selection.Stats == 0 {
+		selection.Stats = statsPeriod
+	}
+	stream, err := client.Tap(ctx, selection)
+	if err != nil {
+		return tapclient.Totals{}, err
+	}
+	news := &news{app: a, stream: stream, silent: w.Silent}
+	err = a.follow(ctx, stream, w, news)
+	a.Status("")
+	stream.Close() // before the totals: then the account is complete
+	if errors.Is(err, ErrEnough) || errors.Is(err, io.EOF) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = nil
+	}
+	return stream.Totals(), err
+}
+
+// follow reads the stream to its end.
+func (a *App) follow(ctx context.Context, stream *tapclient.Stream, w Watcher, news *news) error {
+	for {
+		event, err := stream.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if w.Event != nil {
+			if err := w.Event(event); err != nil {
+				return err
+			}
+		}
+		news.tell(event)
+		switch e := event.(type) {
+		case *tapclient.Batch:
+			if w.Batch != nil {
+				err = w.Batch(batchOf(e))
+			}
+		case *tapclient.Stats:
+			if w.Stats != nil {
+				err = w.Stats(e)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// news is what a command says about its connections.
+type news struct {
+	app    *App
+	stream *tapclient.Stream
+	silent bool
+	hinted string // the hints that were said last
+}
+
+func (n *news) tell(event tapclient.Event) {
+	if n.silent {
+		return
+	}
+	switch e := event.(type) {
+	case *tapclient.Up:
+		if e.Attempt > 1 {
+			n.app.Say("%s: connected", e.From())
+		}
+	case *tapclient.Down:
+		if e.Attempt <= 1 { // not each attempt
+			n.app.Say("%s: %v; trying again", e.From(), e.Err)
+		}
+	case *tapclient.Missed:
+		n.app.Say("%s: %s", e.From(), missedWords(e))
+	case *tapclient.End:
+		if e.Err != nil && len(n.stream.Origins()) > 1 { // a single one is the command's error
+			n.app.Say("%s: %v", e.From(), e.Err)
+		}
+	case *tapclient.Stats:
+		n.hint(e.Hints)
+		n.app.Status(lossWords(n.stream.Totals().Ledger))
+	}
+}
+
+// hint says why nothing matches, each reason once.
+func (n *news) hint(hints []string) {
+	text := strings.Join(hints, "\n")
+	if text == n.hinted {
+		return
+	}
+	n.hinted = text
+	if text != "" {
+		n.app.Say("Nothing has matched so far. %s", text)
+	}
+}

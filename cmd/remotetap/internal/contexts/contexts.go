@@ -1,0 +1,126 @@
+// Package contexts reads the file with named collectors, ~/.config/remotetap/config.yaml.
+package contexts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/remotetap/remotetapprocessor/internal/nearest"
+)
+
+// File is what the file holds.
+type File struct {
+	// Current is the context that is used when none is named; "" for none.
+	Current string `yaml:"current"`
+	// Contexts are the named ones.
+	Contexts map[string]Context `yaml:"contexts"`
+}
+
+// Context is how some collectors are reached. Each key is a flag of the same name.
+type Context struct {
+	Endpoints          []string          `yaml:"endpoints"`
+	Kube               string            `yaml:"kube"`
+	Kubeconfig         string            `yaml:"kubeconfig"`
+	KubeContext        string            `yaml:"kube-context"`
+	CACert             string            `yaml:"cacert"`
+	Cert               string            `yaml:"cert"`
+	Key                string            `yaml:"key"`
+	ServerName         string            `yaml:"server-name"`
+	InsecureSkipVerify bool              `yaml:"insecure-skip-verify"`
+	Plaintext          bool              `yaml:"plaintext"`
+	TokenFile          string            `yaml:"token-file"`
+	User               string            `yaml:"user"`
+	PasswordFile       string            `yaml:"password-file"`
+	Headers            map[string]string `yaml:"headers"`
+}
+
+// Path is where the file is: $REMOTETAP_CONFIG, else remotetap/config.yaml in $XDG_CONFIG_HOME or
+// ~/.config. It is "" if there is no home.
+func Path(getenv func(string) string) string {
+	if path := getenv("REMOTETAP_CONFIG"); path != "" {
+		return path
+	}
+	if dir := getenv("XDG_CONFIG_HOME"); dir != "" {
+		return filepath.Join(dir, "remotetap", "config.yaml")
+	}
+	if home := getenv("HOME"); home != "" {
+		return filepath.Join(home, ".config", "remotetap", "config.yaml")
+	}
+	return ""
+}
+
+// Read reads the file. One that is not there is empty, unless it must be.
+func Read(path string, must bool) (File, error) {
+	var file File
+	if path == "" {
+		return file, nil
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the user names it
+	if errors.Is(err, fs.ErrNotExist) && !must {
+		return file, nil
+	}
+	if err != nil {
+		return file, err
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return file, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(file.Contexts)) {
+		c := file.Contexts[name]
+		if len(c.Endpoints) > 0 && c.Kube != "" {
+			return file, fmt.Errorf("%s: contexts: %s has endpoints and kube: keep one of them", path, name)
+		}
+		for _, at := range []*string{&c.Kubeconfig, &c.CACert, &c.Cert, &c.Key, &c.TokenFile, &c.PasswordFile} {
+			*at = beside(path, *at)
+		}
+		file.Contexts[name] = c
+	}
+	return file, nil
+}
+
+// beside is a path that may be relative to the directory of the file that names it.
+func beside(file, path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(file), path)
+}
+
+// Find returns the context with a name, or the current one for "", which may be none.
+func (f File) Find(name string) (Context, error) {
+	if name == "" && f.Current == "" {
+		return Context{}, nil
+	}
+	if name == "" {
+		name = f.Current
+	}
+	if c, ok := f.Contexts[name]; ok {
+		return c, nil
+	}
+	names := slices.Sorted(maps.Keys(f.Contexts))
+	switch near := nearest.Name(name, names); {
+	case near != "":
+		return Context{}, fmt.Errorf("there is no context %q; did you mean %s?", name, near)
+	case len(names) > 0:
+		return Context{}, fmt.Errorf("there is no context %q; there are %s", name, strings.Join(names, ", "))
+	default:
+		return Context{}, fmt.Errorf("there is no context %q: the file with contexts has none, or is not there", name)
+	}
+}

@@ -1,0 +1,102 @@
+// Package terminal knows what is at the other end of an output: whether it is a terminal, how wide,
+// whether it wants colour; and keeps what strangers wrote from being obeyed by it.
+package terminal
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/term"
+
+	"github.com/remotetap/remotetapprocessor/internal/format"
+)
+
+// defaultWidth is the width, in columns, of what does not tell its own.
+const defaultWidth = 120
+
+// Terminal is what an output is. The zero value is no terminal.
+type Terminal struct {
+	// IsTerminal says that people look at it, and that it can go back in a line.
+	IsTerminal bool
+	// Color says that it shows colours, and that nobody has asked for none (NO_COLOR, TERM=dumb).
+	Color bool
+
+	columns string // of the environment, for what has no size
+	fd      int
+}
+
+// Of finds out what a writer is. The environment's NO_COLOR (https://no-color.org), FORCE_COLOR,
+// TERM and COLUMNS are heard.
+func Of(w io.Writer, getenv func(string) string) Terminal {
+	t := Terminal{columns: getenv("COLUMNS"), fd: -1}
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		t.fd = int(file.Fd())
+		t.IsTerminal = getenv("TERM") != "dumb"
+	}
+	t.Color = t.IsTerminal || getenv("FORCE_COLOR") != ""
+	if getenv("NO_COLOR") != "" {
+		t.Color = false
+	}
+	return t
+}
+
+// Width is how many columns there are now; it changes when the window does.
+func (t Terminal) Width() int {
+	if t.fd >= 0 {
+		if width, _, err := term.GetSize(t.fd); err == nil && width > 0 {
+			return width
+		}
+	}
+	if width, err := strconv.Atoi(t.columns); err == nil && width > 0 {
+		return width
+	}
+	return defaultWidth
+}
+
+// Lines is a text of strangers in which only the ends of lines mean what they say.
+func Lines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = format.Visible(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Cut shortens a text to a number of columns, with an ellipsis for what is missing. Colours of our
+// own in it stay whole.
+func Cut(text string, columns int) string {
+	return ansi.Truncate(text, max(columns, 0), "…")
+}
+
+// Fit makes a text exactly so many columns wide, cut or with spaces behind.
+func Fit(text string, columns int) string {
+	text = Cut(text, columns)
+	return text + strings.Repeat(" ", max(columns-ansi.StringWidth(text), 0))
+}
+
+// Style is a colour, as the parameters of an SGR escape sequence (ECMA-48).
+type Style string
+
+// The styles: few, legible on dark and light, and never all that tells things apart.
+const (
+	Plain  Style = ""
+	Bold   Style = "1"
+	Faint  Style = "2"
+	Red    Style = "31"
+	Green  Style = "32"
+	Yellow Style = "33"
+	Blue   Style = "34"
+	Violet Style = "35"
+	Cyan   Style = "36"
+)
+
+// Paint colours a text if the terminal wants that. The text must be harmless already.
+func (t Terminal) Paint(style Style, text string) string {
+	if !t.Color || style == Plain || text == "" {
+		return text
+	}
+	return "\x1b[" + string(style) + "m" + text + "\x1b[0m"
+}
