@@ -16,6 +16,9 @@ TEST_FLAGS ?=
 BENCH ?= .
 BENCHTIME ?= 1s
 FUZZTIME ?= 30s
+# Tests that feed what users and clients write to what reads it; they run for longer.
+FUZZ_INPUT := FuzzParse FuzzWhere FuzzTapRequest FuzzConfig FuzzHTTP1 FuzzHTTP2Frames FuzzGRPCMessages FuzzWebSocketFrames
+FUZZTIME_INPUT ?= 60s
 
 BUILDER := .tools/builder
 MDATAGEN := .tools/mdatagen
@@ -42,11 +45,14 @@ in-each-module = failed=; for module in $(MODULES) internal/tools; do \
 SOURCES := $(shell find . \( -name '.?*' -o -name testdata -o -path ./dist -o -path ./e2e -o -path ./cmd -o -path ./bench -o -path ./internal/tools \) -prune \
 	-o -type f \( -name '*.go' -o -path './internal/*' \) ! -name '*_test.go' -print)
 
+# What the command is compiled from.
+COMMAND_SOURCES := cmd/remotetap/go.mod cmd/remotetap/go.work go.mod $(shell find cmd/remotetap tapclient internal proto -name '*.go' ! -name '*_test.go' -print)
+
 .PHONY: help
 help: ## Describe the targets
 	@echo "Targets:"
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "Variables: BENCH=$(BENCH) BENCHTIME=$(BENCHTIME) FUZZTIME=$(FUZZTIME) TEST_FLAGS=$(TEST_FLAGS)"
+	@echo "Variables: BENCH=$(BENCH) BENCHTIME=$(BENCHTIME) FUZZTIME=$(FUZZTIME) FUZZTIME_INPUT=$(FUZZTIME_INPUT) TEST_FLAGS=$(TEST_FLAGS)"
 
 .PHONY: run
 run: dist/otelcol ## Build and start a collector with telemetry to watch, and print how
@@ -56,7 +62,7 @@ run: dist/otelcol ## Build and start a collector with telemetry to watch, and pr
 	echo "Stopped. (Its own receiver closes first: \"connection refused\" above means just that.)"; }
 
 .PHONY: build
-build: dist/otelcol ## Build the collector described in builder-config.yaml: dist/otelcol
+build: dist/otelcol dist/remotetap ## Build the collector described in builder-config.yaml, dist/otelcol, and the command, dist/remotetap
 
 .PHONY: test
 test: ## Run all tests: units, the seeds of the fuzz tests, end to end
@@ -140,11 +146,29 @@ bench: ## Run the benchmarks (BENCH=regexp, BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz test for FUZZTIME
-	@for package in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
-			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+fuzz: ## Run each fuzz test for FUZZTIME, those that read what users and clients write for FUZZTIME_INPUT
+	@for module in . cmd/remotetap; do \
+		cd "$(CURDIR)/$$module"; \
+		for package in $$(go list ./...); do \
+			for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+				time=$(FUZZTIME); [[ " $(FUZZ_INPUT) " != *" $$target "* ]] || time=$(FUZZTIME_INPUT); \
+				echo "$$package $$target"; \
+				go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $$time "$$package"; \
+			done; \
+		done; \
+	done
+
+# What `make fuzz` has found worth keeping is in Go's cache, which comes and goes: the small ones are kept
+# beside the tests, where each run begins with them, as do the tests themselves.
+.PHONY: fuzz-keep
+fuzz-keep: ## Keep the smallest 32 inputs of each of FUZZ_INPUT that fuzzing has found on this machine
+	@cache="$$(go env GOCACHE)/fuzz"; \
+	for package in $$(go list ./...); do \
+		for target in $(FUZZ_INPUT); do \
+			[[ -d "$$cache/$$package/$$target" ]] || continue; \
+			to="$$(go list -f '{{.Dir}}' "$$package")/testdata/fuzz/$$target"; \
+			mkdir -p "$$to"; \
+			(cd "$$cache/$$package/$$target"; ls -Sr | sed -n 1,32p | xargs cp -t "$$to"); \
 		done; \
 	done
 
@@ -157,6 +181,9 @@ clean: ## Remove what was built, the tools included
 dist/otelcol: dist/components.go $(SOURCES)
 	GOWORK=off $(BUILDER) --config builder-config.yaml --skip-generate --skip-get-modules
 	@touch $@
+
+dist/remotetap: $(COMMAND_SOURCES)
+	cd cmd/remotetap && CGO_ENABLED=0 go build -trimpath -o "$(CURDIR)/$@" .
 
 dist/components.go: builder-config.yaml go.mod $(BUILDER)
 	GOWORK=off $(BUILDER) --config builder-config.yaml --skip-compilation
