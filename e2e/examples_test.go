@@ -23,7 +23,7 @@ func exampleFiles(t *testing.T) map[string]string {
 		require.NoError(t, err)
 		files[filepath.Base(filepath.Dir(path))] = absolute
 	}
-	for _, name := range []string{"quickstart", "three-pipelines", "mtls"} {
+	for _, name := range []string{"quickstart", "three-pipelines", "mtls", "incident"} {
 		require.Contains(t, files, name)
 	}
 	return files

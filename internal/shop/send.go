@@ -1,4 +1,4 @@
-package collectortest
+package shop
 
 import (
 	"context"
