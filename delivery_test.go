@@ -196,6 +196,28 @@ func TestHintsSayWhyNothingMatches(t *testing.T) {
 	})
 }
 
+func TestLastReportHasTheHintsOfAShortTap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := onMemory(t)
+		conn := o.webSocket("/v1/traces?service=chekout&stats=10s&duration=4s")
+		for range 3 {
+			advance(1100 * time.Millisecond)
+			o.passTraces(spans(10))
+		}
+		advance(time.Second)
+		var last []any
+		for {
+			_, message, err := conn.ReadMessage()
+			if err != nil {
+				break
+			}
+			last = statsOf(t, message)["hints"].([]any)
+		}
+		require.NotEmpty(t, last)
+		assert.Contains(t, last[0], "service=chekout was not seen; seen: checkout (")
+	})
+}
+
 func TestFormatsOnEachTransport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := onMemory(t)

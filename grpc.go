@@ -13,7 +13,9 @@ import (
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpcreflect"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 	remotetapv1 "github.com/remotetap/remotetapprocessor/proto/remotetap/v1"
 )
 
@@ -163,13 +165,28 @@ func (s *server) isRPC(r *http.Request) bool {
 // quoted is a header's value, which a stranger chose, for a message.
 func quoted(value string) string { return strconv.Quote(value[:min(len(value), maxUserAgent)]) }
 
+// selectionOf is what a call of Tap asks for. The error is a *refusal, or that the client has left.
+func (s *server) selectionOf(r *http.Request, call *tapCall) (sel selection.Selection, err error) {
+	err = s.throttle.think(r, proto.Size(&call.request), func() error {
+		parsed, err := call.selection()
+		if err != nil {
+			return asRefusal(err)
+		}
+		sel = parsed
+		return nil
+	})
+	return sel, err
+}
+
 // tapRPC serves a call of Tap. It blocks for the life of the tap.
 func (s *server) tapRPC(ctx context.Context, call *connect.Request[tapCall], stream *connect.ServerStream[remotetapv1.TapResponse]) error {
 	below, _ := ctx.Value(exchangeKey{}).(exchange)
-	sel, err := call.Msg.selection()
+	sel, err := s.selectionOf(below.r, call.Msg)
 	if err != nil {
-		s.broadcaster.countRefusal(refusedBadRequest)
-		return asRefusal(err).rpcError()
+		if refused, ok := errors.AsType[*refusal](err); ok {
+			s.broadcaster.countRefusal(refused.reason)
+		}
+		return rpcError(err)
 	}
 	ctx, t, err := s.broadcaster.subscribe(ctx, sel, clientOf(below.r, protocolOf(call.Peer())))
 	if err != nil {

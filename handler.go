@@ -40,7 +40,16 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("/v1/points", s.servePoints)
 	s.addService(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, unknownPath(r.URL.Path)) })
-	return s.withoutCredentials(mux)
+	return s.withoutCredentials(neverHTML(mux))
+}
+
+// neverHTML keeps redirects to a path's clean form from having the page that net/http writes into
+// them where there is no Content-Type yet.
+func neverHTML(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serveTapPath serves one of tapPaths.
@@ -58,10 +67,18 @@ func (s *server) serveTapPath(w http.ResponseWriter, r *http.Request, signals se
 		s.refuse(w, r, badParameter("", "a tap takes no request body", "put what you want to see into the query string"))
 		return
 	}
-	sel, err := parseSelection(r.URL.RawQuery, signals)
+	var sel selection.Selection
+	err := s.throttle.think(r, len(r.URL.RawQuery), func() error {
+		parsed, err := parseSelection(r.URL.RawQuery, signals)
+		if err != nil {
+			return asRefusal(err)
+		}
+		sel = parsed
+		return nil
+	})
 	switch {
 	case err != nil:
-		s.refuse(w, r, asRefusal(err))
+		s.refuse(w, r, err)
 	case upgrade:
 		s.serveWebSocket(w, r, sel)
 	default:

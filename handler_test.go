@@ -356,6 +356,16 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+func TestRedirectsAreNotHTML(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := onMemory(t)
+		response, body := o.answer(http.MethodGet, "//v1/points")
+		assert.Equal(t, "/v1/points", response.Header.Get("Location"))
+		assert.Equal(t, "text/plain; charset=utf-8", response.Header.Get("Content-Type"))
+		assert.Empty(t, body)
+	})
+}
+
 func TestCredentialsAreNotInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := onMemory(t, withAuth("basicauth"))

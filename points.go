@@ -190,6 +190,12 @@ func (s *server) help(host string, secure bool) string {
 		plaintext = ""
 	}
 	fmt.Fprintf(&b, "  grpcurl%s %s remotetap.v1.TapService/Tap\n", plaintext, host)
+	if s.config.Server.Auth.HasValue() {
+		b.WriteString("\nEach needs your credentials: curl and websocat -H 'Authorization: ...', curl -u NAME, grpcurl -H\n")
+	}
+	if tls := s.config.Server.TLS.Get(); tls != nil && tls.ClientCAFile != "" {
+		b.WriteString("\nEach needs your certificate: curl --cert FILE --key FILE, and --cacert FILE for ours\n")
+	}
 	fmt.Fprintf(&b, "\nOpen taps, rates and limits\n  curl http%s://%s/v1/points\n", suffix, host)
 	fmt.Fprintf(&b, "\nOpen now: %d of %d taps\n", len(state.taps), s.config.Limit)
 	return b.String()

@@ -26,6 +26,7 @@ const (
 	refusedLimit
 	refusedShutdown
 	refusedConnection
+	refusedRequests
 
 	numRefuseReasons
 )
@@ -33,7 +34,7 @@ const (
 // String returns the name that the metric uses.
 func (r refuseReason) String() string {
 	return [numRefuseReasons]string{
-		"bad_request", "unauthenticated", "forbidden", "limit_reached", "shutting_down", "too_many_connections",
+		"bad_request", "unauthenticated", "forbidden", "limit_reached", "shutting_down", "too_many_connections", "too_many_requests",
 	}[r]
 }
 

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -368,14 +370,51 @@ func TestAddressThatIsNotOursSaysSo(t *testing.T) {
 
 func TestServerThatCannotBeMadeLeavesThePortFree(t *testing.T) {
 	endpoint := freeAddress(t)
-	config := configured(t, map[string]any{"endpoint": endpoint, "auth": map[string]any{"authenticator": "basicauth"}})
+	config := configured(t, map[string]any{"endpoint": endpoint, "middlewares": []any{map[string]any{"id": "limiter"}}})
 	p := newPipelines(t)
 	p.mustTraces("remote_tap", config)
-	require.ErrorContains(t, p.start(), "basicauth", "the host has no such extension")
+	require.ErrorContains(t, p.start(), "limiter", "the host has no such extension")
 	p.shutdown()
 	listener, err := net.Listen("tcp", endpoint)
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
+}
+
+func TestServerThatCannotProtectItselfSaysWhatToWrite(t *testing.T) {
+	garbage := filepath.Join(t.TempDir(), "garbage.pem")
+	require.NoError(t, os.WriteFile(garbage, []byte("garbage"), 0o600))
+	tests := []struct {
+		name   string
+		server map[string]any
+		want   []string
+	}{
+		{
+			"an extension that is not there",
+			map[string]any{"auth": map[string]any{"authenticator": "basicauth"}},
+			[]string{"auth::authenticator: ", `"basicauth"`, "service::extensions"},
+		},
+		{
+			"a file that is not there",
+			map[string]any{"tls": map[string]any{"cert_file": "nowhere.crt", "key_file": garbage}},
+			[]string{"tls: ", "nowhere.crt", "cert_file and key_file must be PEM files that belong together"},
+		},
+		{
+			"a file with something else in it",
+			map[string]any{"tls": map[string]any{"cert_file": garbage, "key_file": garbage}},
+			[]string{"tls: ", "PEM data", "cert_file and key_file must be PEM files that belong together"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.server["endpoint"] = "localhost:0"
+			p := newPipelines(t)
+			p.mustTraces("remote_tap", configured(t, tt.server))
+			err := p.start()
+			for _, want := range tt.want {
+				assert.ErrorContains(t, err, want)
+			}
+		})
+	}
 }
 
 // freeAddress is an address that nobody listens on, right now.

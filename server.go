@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log" //nolint:depguard // net/http knows no other
 	"net"
 	"net/http"
 	"syscall"
@@ -47,6 +48,7 @@ type server struct {
 }
 
 func newServer(config *Config, settings processor.Settings) (*server, error) {
+	settings.TelemetrySettings = ofAllPipelines(settings.TelemetrySettings)
 	logger := settings.Logger
 	s := &server{
 		config:      config,
@@ -65,6 +67,9 @@ func newServer(config *Config, settings processor.Settings) (*server, error) {
 
 // start listens and serves. It returns when the port is open.
 func (s *server) start(ctx context.Context, host component.Host) error {
+	if err := s.checkAuth(ctx, host); err != nil {
+		return err
+	}
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return s.listenError(err)
@@ -108,7 +113,21 @@ func (s *server) listenError(err error) error {
 	if _, network := errors.AsType[*net.OpError](err); network {
 		return fmt.Errorf("endpoint: cannot listen on %s: %w", endpoint, err)
 	}
-	return fmt.Errorf("tls: %w", err)
+	return fmt.Errorf("tls: %w; cert_file and key_file must be PEM files that belong together, without a passphrase, "+
+		"and client_ca_file one of certificates", err)
+}
+
+// checkAuth says which key is wrong, and what to write, where confighttp says only what.
+func (s *server) checkAuth(ctx context.Context, host component.Host) error {
+	auth := s.config.Server.Auth.Get()
+	if auth == nil {
+		return nil
+	}
+	if _, err := auth.Config.GetServerAuthenticator(ctx, host.GetExtensions()); err != nil {
+		return fmt.Errorf("auth::authenticator: %w; write the id of an extension that authenticates clients of a server, "+
+			"such as basicauth, and list it in service::extensions", err)
+	}
+	return nil
 }
 
 // serveOn serves a listener until shutdown, on a goroutine of its own.
@@ -124,11 +143,7 @@ func (s *server) serveOn(ctx context.Context, listener net.Listener, host compon
 		return err
 	}
 	httpServer.Handler = s.guarded(httpServer.Handler)
-	// What strangers do to a connection, a TLS handshake without a certificate for one, is no error of
-	// the collector's.
-	if httpServer.ErrorLog, err = zap.NewStdLogAt(s.logger, zap.DebugLevel); err != nil {
-		return err
-	}
+	httpServer.ErrorLog = log.New(&serverLog{logger: s.logger}, "", 0)
 	httpServer.DisableGeneralOptionsHandler = true // OPTIONS * is guarded like all else
 	httpServer.Protocols = new(http.Protocols)
 	httpServer.Protocols.SetHTTP1(true)

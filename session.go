@@ -140,9 +140,11 @@ func (s *server) serve(ctx context.Context, t *tap, c farEnd) endReason {
 	s.logger.Info("tap opened", t.fields()...)
 	reason := endInternalError
 	defer func() {
+		last := t.lastReport() // the view may end with the tap, and what it knows with it
 		final := s.broadcaster.unsubscribe(t, reason)
 		if t.wants.Stats > 0 && reason.listens() {
-			_ = c.sendStats(t.report(final)) // the last word but the farewell
+			last.ledger = final
+			_ = c.sendStats(last) // the last word but the farewell
 		}
 		c.end(reason, final)
 		s.logger.Info("tap ended", append(t.fields(), final.fields(reason)...)...)

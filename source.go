@@ -42,6 +42,7 @@ type capture struct {
 	time    time.Time
 	items   int
 	proto   []byte // the OTLP document
+	claimed int    // of what the view's tap still wants, if that is counted
 }
 
 // captureOverhead is what a capture holds besides its bytes, about.
@@ -100,9 +101,9 @@ func (b *batch[T]) offer(v *view) {
 		}
 	}()
 	work := v.meters.pipeline.begin(&v.pipelineShare, v.expected(b.source.signal, b.items))
-	proto := b.capture(v, &account, &work)
+	proto, claimed := b.capture(v, &account, &work)
 	v.learnCall(b.source.signal, b.items-account.skipped, work.end())
-	c := capture{source: b.source, time: b.now, proto: proto}
+	c := capture{source: b.source, time: b.now, proto: proto, claimed: claimed}
 	if proto != nil {
 		c.items = account.admitted() // format=none counts, and has nothing to queue
 	}
@@ -110,11 +111,12 @@ func (b *batch[T]) offer(v *view) {
 }
 
 // capture selects, trims and encodes within the time that max_overhead grants, and keeps account.
-// It returns nil when there is nothing to deliver.
-func (b *batch[T]) capture(v *view, account *admission, work *work) []byte {
+// It returns nil when there is nothing to deliver. What it claims of a count the view's publish gives
+// back.
+func (b *batch[T]) capture(v *view, account *admission, work *work) (proto []byte, claimed int) {
 	if work.granted <= 0 {
 		account.skipped = b.items
-		return nil
+		return nil, 0
 	}
 	marks := v.marks.Get().(*selection.Marks)
 	defer v.marks.Put(marks)
@@ -125,11 +127,18 @@ func (b *batch[T]) capture(v *view, account *admission, work *work) []byte {
 	if recorder := v.hintsFor(result.Matched, b.now); recorder != nil && b.ops.observe != nil {
 		b.observe(recorder, within)
 	}
-	if v.countsOnly || account.admitted() == 0 {
-		return nil
+	if v.countsOnly {
+		return nil, 0
 	}
-	b.trim(v, account, marks, work.granted-work.elapsed())
-	return b.encode(v, account, marks)
+	for account.admitted() > 0 {
+		b.trim(v, account, marks, work.granted-work.elapsed())
+		// Pipelines that pass at the same time have all seen the same number wanted: who comes
+		// second trims again.
+		if claimed := account.admitted(); v.claim(claimed) {
+			return b.encode(v, account, marks), claimed
+		}
+	}
+	return nil, 0
 }
 
 // trim lowers the admission to the view's quota: errors stay first.

@@ -37,7 +37,13 @@ type report struct {
 
 // report is the tap's report with an account.
 func (t *tap) report(l ledger) report {
-	return report{ledger: l, points: t.points, limits: t.limits, hints: t.view.currentHints(l.now)}
+	return report{ledger: l, points: t.points, limits: t.limits, hints: t.view.currentHints(l.now, hintsAfter)}
+}
+
+// lastReport is the one at the tap's end, but for the account. It has the hints that there are: there
+// will be no other chance.
+func (t *tap) lastReport() report {
+	return report{points: t.points, limits: t.limits, hints: t.view.currentHints(time.Now(), watchForHintsAfter)}
 }
 
 // line is the report as one line of JSON, without the newline.
@@ -90,11 +96,11 @@ func (v *view) hintsFor(matched int, now time.Time) *selection.Recorder {
 	return v.hints.recorder
 }
 
-// currentHints says why nothing has matched for a while; empty if something has.
-func (v *view) currentHints(now time.Time) []string {
+// currentHints says why nothing has matched for so long, or longer; empty if something has.
+func (v *view) currentHints(now time.Time, after time.Duration) []string {
 	v.mu.Lock()
 	recorder := v.hints.recorder
-	if now.Sub(v.hints.matched) < hintsAfter {
+	if now.Sub(v.hints.matched) < after {
 		recorder = nil
 	}
 	v.mu.Unlock()

@@ -7,6 +7,9 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/remotetap/remotetapprocessor/internal/metadata"
 )
@@ -43,6 +46,33 @@ func newTelemetry(settings component.TelemetrySettings, b *broadcaster) (*teleme
 }
 
 func (t *telemetry) shutdown() { t.builder.Shutdown() }
+
+// ofAllPipelines is without the attributes by which the collector tells pipelines and signals apart
+// in a component's own telemetry. A server is opened by whichever processor starts first, and what
+// it logs and counts is about all of them.
+func ofAllPipelines(settings component.TelemetrySettings) component.TelemetrySettings {
+	attributes := []string{"otelcol.pipeline.id", "otelcol.signal"}
+	// What the collector injects them with is not exported, but has these methods.
+	settings.Logger = settings.Logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		if injector, ok := core.(interface {
+			DropInjectedAttributes(attributes ...string) zapcore.Core
+		}); ok {
+			return injector.DropInjectedAttributes(attributes...)
+		}
+		return core
+	}))
+	if injector, ok := settings.MeterProvider.(interface {
+		DropInjectedAttributes(attributes ...string) metric.MeterProvider
+	}); ok {
+		settings.MeterProvider = injector.DropInjectedAttributes(attributes...)
+	}
+	if injector, ok := settings.TracerProvider.(interface {
+		DropInjectedAttributes(attributes ...string) trace.TracerProvider
+	}); ok {
+		settings.TracerProvider = injector.DropInjectedAttributes(attributes...)
+	}
+	return settings
+}
 
 func (b *broadcaster) observeOpenTaps(_ context.Context, o metric.Int64Observer) error {
 	o.Observe(int64(len(b.snapshot().taps)))

@@ -7,9 +7,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/remotetap/remotetapprocessor/internal/metadatatest"
 )
@@ -162,4 +168,52 @@ func TestMetricsOfAServerEndWithIt(t *testing.T) {
 		_, err := o.telemetry.GetMetric("otelcol_processor_remote_tap_open_taps")
 		assert.ErrorContains(t, err, "not found")
 	})
+}
+
+// injectingCore is a logger's core like that by which the collector says whose line it is.
+type injectingCore struct {
+	zapcore.Core
+	dropped *[]string
+}
+
+func (c injectingCore) DropInjectedAttributes(attributes ...string) zapcore.Core {
+	*c.dropped = attributes
+	return c.Core
+}
+
+// injectingMeterProvider is like injectingCore, for metrics.
+type injectingMeterProvider struct {
+	metric.MeterProvider
+	dropped *[]string
+}
+
+func (p injectingMeterProvider) DropInjectedAttributes(attributes ...string) metric.MeterProvider {
+	*p.dropped = attributes
+	return p.MeterProvider
+}
+
+// injectingTracerProvider is like injectingCore, for spans.
+type injectingTracerProvider struct {
+	trace.TracerProvider
+	dropped *[]string
+}
+
+func (p injectingTracerProvider) DropInjectedAttributes(attributes ...string) trace.TracerProvider {
+	*p.dropped = attributes
+	return p.TracerProvider
+}
+
+func TestTelemetryOfAServerIsOfNoPipelineInParticular(t *testing.T) {
+	var lines, metrics, spans []string
+	core, logs := observer.New(zapcore.DebugLevel)
+	settings := componenttest.NewNopTelemetrySettings()
+	settings.Logger = zap.New(injectingCore{core, &lines})
+	settings.MeterProvider = injectingMeterProvider{settings.MeterProvider, &metrics}
+	settings.TracerProvider = injectingTracerProvider{settings.TracerProvider, &spans}
+	settings = ofAllPipelines(settings)
+	settings.Logger.Info("still logged")
+	assert.Equal(t, 1, logs.Len())
+	for _, dropped := range [][]string{lines, metrics, spans} {
+		assert.Equal(t, []string{"otelcol.pipeline.id", "otelcol.signal"}, dropped)
+	}
 }

@@ -2,7 +2,6 @@ package remotetapprocessor
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -14,13 +13,13 @@ const (
 	// share of what they are told, and heardBurst how many at once. Clients ask, and then listen: what
 	// they say later acknowledges what they hear.
 	heardPerSecond = 64 * kib
-	heardBurst     = 256 * kib
+	heardBurst     = 128 * kib
 	// heardShare is that share, as a divisor. An HTTP/2 client acknowledges 4 KiB with 26 bytes.
 	heardShare = 32
 	// allHeardPerSecond and allHeardBurst are the same for all addresses together. Those that have
 	// said no more than heardFree lately do not have to wait for the others.
 	allHeardPerSecond = 512 * kib
-	allHeardBurst     = 2 * mib
+	allHeardBurst     = 512 * kib
 	heardFree         = 16 * kib
 	// requestCost is what a request counts besides its own bytes, which compression makes very few.
 	requestCost = 1 * kib
@@ -48,6 +47,8 @@ type throttle struct {
 	// guarded by mu
 	heard    bucket              // of bytes
 	turns    bucket              // of requests
+	thinking bool                // a selection is being parsed
+	rested   time.Time           // when the next one may be
 	accounts map[string]*account // by networkOf an address
 }
 
@@ -57,6 +58,7 @@ type account struct {
 	connections int // open ones
 	heard       bucket
 	turns       bucket
+	thoughts    bucket
 }
 
 func newThrottle() *throttle {
@@ -76,8 +78,9 @@ func (t *throttle) account(address string, now time.Time) *account {
 			t.forget(now)
 		}
 		a = &account{
-			heard: newAllowance(heardPerSecond, heardBurst),
-			turns: newAllowance(servedPerSecond, servedBurst),
+			heard:    newAllowance(heardPerSecond, heardBurst),
+			turns:    newAllowance(servedPerSecond, servedBurst),
+			thoughts: newAllowance(thoughtPerSecond, thoughtBurst),
 		}
 		t.accounts[network] = a
 	}
@@ -88,7 +91,7 @@ func (t *throttle) account(address string, now time.Time) *account {
 // has come back. Call with mu held.
 func (t *throttle) forget(now time.Time) {
 	for network, a := range t.accounts {
-		if a.connections == 0 && a.heard.taken(now) == 0 && a.turns.taken(now) == 0 {
+		if a.connections == 0 && a.heard.taken(now) == 0 && a.turns.taken(now) == 0 && a.thoughts.taken(now) == 0 {
 			delete(t.accounts, network)
 		}
 	}
@@ -152,14 +155,10 @@ func (t *throttle) turn(r *http.Request) error {
 // line charges for a request, puts it in line, and returns how long until its turn comes. If that is
 // longer than longestTurn, it is not in line.
 func (t *throttle) line(r *http.Request) time.Duration {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = "" // a unix socket's clients are one
-	}
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a := t.account(host, now)
+	a := t.account(clientAddress(r), now)
 	a.heard.take(requestCost, now)
 	t.heard.take(requestCost, now)
 	wait := a.turns.wait(1, now)
@@ -176,14 +175,14 @@ func (t *throttle) line(r *http.Request) time.Duration {
 func tooManyRequests() *refusal {
 	return &refusal{
 		status:  http.StatusServiceUnavailable,
-		reason:  refusedConnection,
+		reason:  refusedRequests,
 		header:  http.Header{"Retry-After": {"5"}},
 		Message: "too many requests are waiting for their turn",
 		Hint:    "ask less often; to see what goes on, keep a tap open, perhaps with format=none&stats=1s",
 	}
 }
 
-// bucket is an allowance of bytes, or of requests, that fills with time. It may be overdrawn.
+// bucket is an allowance of bytes, of requests or of seconds, that fills with time. It may be overdrawn.
 type bucket struct {
 	perSecond, burst float64
 	left             float64
@@ -196,7 +195,7 @@ func newAllowance(perSecond, burst float64) bucket {
 
 func (b *bucket) take(n float64, now time.Time) {
 	if !b.at.IsZero() {
-		b.left += b.perSecond * max(now.Sub(b.at).Seconds(), 0)
+		b.left = min(b.left+b.perSecond*max(now.Sub(b.at).Seconds(), 0), b.burst)
 	}
 	b.left, b.at = min(b.left-n, b.burst), now
 }

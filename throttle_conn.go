@@ -19,8 +19,9 @@ const (
 	// heardAtOnce is how many bytes are taken from one connection before others have their turn.
 	heardAtOnce = 4 * kib
 	// shortRead is the size of a read, in bytes, that is answered from a buffer: net/http reads
-	// HTTP/2 a few bytes at a time.
+	// HTTP/2 a few bytes at a time. readAhead is the size of that buffer; it may hold many requests.
 	shortRead = 512
+	readAhead = 1 * kib
 	// shortestWait is the shortest time that a connection waits for.
 	shortestWait = 10 * time.Millisecond
 	// longestPress is how long a client may have more to say than it may, without a breath, and
@@ -116,7 +117,7 @@ func (c *throttledConn) Read(b []byte) (int, error) {
 	}
 	if len(c.ahead) == 0 {
 		if c.buffer == nil {
-			c.buffer = make([]byte, heardAtOnce)
+			c.buffer = make([]byte, readAhead)
 		}
 		n, err := c.hear(c.buffer)
 		if err != nil {

@@ -57,6 +57,7 @@ type view struct {
 	furthest  uint64    // the furthest position that any tap has reached by taking
 	bytes     int       // held by captures, rendering and log
 	scratch   int       // held by the renderer
+	claimed   int       // of `only`: items of batches that are being encoded
 	taps      []*tap
 	waiting   []*tap // taps at the frontier with nothing to do
 	closed    bool   // no tap is left, or it failed: takes nothing any more
@@ -176,7 +177,22 @@ func (v *view) wanted() int {
 		l := t.account(time.Time{})
 		taken = l.sent + l.pending
 	}
-	return int(v.only - min(taken, v.only))
+	return int(v.only - min(taken+uint64(v.claimed), v.only))
+}
+
+// claim takes some items of what the tap of a view with a count still wants, until publish. It tells
+// whether there are so many: another pipeline may have come first.
+func (v *view) claim(items int) bool {
+	if v.only == 0 {
+		return true
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if items > v.wanted() {
+		return false
+	}
+	v.claimed += items
+	return true
 }
 
 // publish accounts for a batch and queues what was encoded of it. It runs on a pipeline's
@@ -186,6 +202,9 @@ func (v *view) publish(c capture, a *admission) {
 	defer v.mu.Unlock()
 	if v.closed {
 		return
+	}
+	if v.only > 0 {
+		v.claimed -= c.claimed
 	}
 	v.budget.spend(c.items, len(c.proto), time.Now())
 	if c.items > 0 && !v.makeRoom(c.size()) {

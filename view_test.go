@@ -513,3 +513,32 @@ func TestProtobufOfAWholeBatchIsNotCopied(t *testing.T) {
 		assert.Zero(t, tap.view.bytes, "nothing waits any more")
 	})
 }
+
+// Two pipelines select and encode at the same time, and then queue what they have.
+func TestCountIsExactHoweverManyPipelinesPassAtOnce(t *testing.T) {
+	r := newRig(t, PerTapConfig{})
+	tap := r.subscribe(selected("count=7"))
+	v := tap.view
+	var accounts [3]admission
+	var captures [3]capture
+	for i := range captures {
+		b := batch[ptrace.Traces]{source: r.source, ops: traceOps(), data: spans(5), items: 5, now: time.Now()}
+		accounts[i] = admission{seen: b.items}
+		work := v.meters.pipeline.begin(&v.pipelineShare, 0)
+		proto, claimed := b.capture(v, &accounts[i], &work)
+		work.end()
+		captures[i] = capture{source: r.source, time: b.now, proto: proto, claimed: claimed, items: accounts[i].admitted()}
+	}
+	for i, c := range captures {
+		v.publish(c, &accounts[i])
+	}
+	l := checkLedger(t, tap)
+	assert.Equal(t, uint64(15), l.matched)
+	assert.Equal(t, uint64(7), l.sent+l.pending)
+	assert.Equal(t, uint64(8), l.dropped[dropTapEnded])
+	v.mu.Lock()
+	claimed := v.claimed
+	v.mu.Unlock()
+	assert.Zero(t, claimed, "what was claimed has been queued")
+	r.leave(tap)
+}

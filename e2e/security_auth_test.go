@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -190,4 +191,33 @@ func TestCredentialsInTheQueryStringAreNotPartOfTheSelection(t *testing.T) {
 		require.NotContains(t, answer.body, "s3cret")
 	}
 	require.NotContains(t, c.journal.String(), "s3cret")
+}
+
+func TestAuthorizationInTheQueryStringIsThatOfTheHeader(t *testing.T) {
+	i := newIssuer(t)
+	for name, auth := range map[string]struct{ config, right, wrong string }{
+		"basicauth": {
+			authConfig("basicauth", "{htpasswd: {inline: 'ada:lovelace'}}", ", request_params: [authorization]"),
+			basicAuth("ada", "lovelace"), basicAuth("ada", "byron"),
+		},
+		"bearertokenauth": {
+			authConfig("bearertokenauth", "{token: s3cret}", ", request_params: [authorization]"),
+			"Bearer s3cret", "Bearer guess",
+		},
+		"oidcauth": {
+			authConfig("oidc/corporate", "{providers: [{issuer_url: '"+i.url+"', audience: remote_tap}]}", ", request_params: [authorization]"),
+			"Bearer " + i.token(i.key, i.claims(nil)), "Bearer guess",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := start(t, fourPipelines, auth.config)
+			for _, k := range kinds() {
+				c.watch(k, "/v1/logs?authorization="+url.QueryEscape(auth.right)).leave()
+				c.watch(k, "/v1/logs", "Authorization", auth.right).leave()
+				requireRefused(t, c, k, "/v1/logs?authorization="+url.QueryEscape(auth.wrong), http.StatusUnauthorized)
+			}
+			_, secret, _ := strings.Cut(auth.right, " ")
+			require.NotContains(t, c.journal.String(), secret)
+		})
+	}
 }

@@ -140,6 +140,7 @@ func TestHalfReplacedCertificateShutsNewClientsOut(t *testing.T) {
 	server := a.issue("server", x509.ExtKeyUsageServerAuth)
 	a.write(directory, "server.crt", "CERTIFICATE", server.Certificate[0])
 	requireShutOut(t, c, c.tls)
+	require.Contains(t, c.logged("remote_tap cannot load its certificate, its key or its authorities: nobody gets in until the files fit together again", "problem"), "private key does not match")
 	requireAllGet(t, c, "meanwhile", old)
 	a.write(directory, "server.key", "PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(server.PrivateKey)))
 	requireAllGet(t, c, "after", append(old, c.watchAll("/v1/traces")...))

@@ -27,7 +27,7 @@ func beAttackers(orders io.Reader, reports io.Writer) int {
 			if !found {
 				return fmt.Errorf("there is no attack named %q", o.Attack)
 			}
-			stop = a.begin(o.Plain, o.Secure, begun)
+			stop = a.begin(o, begun)
 			begun++
 		case "stop":
 			r.Tries = stop()
@@ -40,12 +40,12 @@ func beAttackers(orders io.Reader, reports io.Writer) int {
 
 // begin lets all clients of an attack loose, until stop, which returns the number of tries. What was
 // begun before is not held against them: they come from other addresses.
-func (a attack) begin(plain, secure string, before int) (stop func() int64) {
+func (a attack) begin(o order, before int) (stop func() int64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	tries, begun := &atomic.Int64{}, time.Now()
 	var clients sync.WaitGroup
 	for i := range a.clients {
-		client := &attacker{ctx: ctx, plain: plain, secure: secure, source: sourceOf(a, before, i), tries: tries}
+		client := &attacker{ctx: ctx, resets: o.Resets, plain: o.Plain, secure: o.Secure, source: sourceOf(a, before, i), tries: tries}
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				a.run(client)
@@ -62,12 +62,12 @@ func (a attack) begin(plain, secure string, before int) (stop func() int64) {
 	}
 }
 
-// sourceOf is the address that a client of an attack comes from: one of four, or of very many.
+// sourceOf is the address that a client of an attack comes from: one of three, or of very many.
 func sourceOf(a attack, before, client int) net.IP {
 	if a.crowd {
 		return net.IPv4(127, byte(64+before%64), byte(client>>8), byte(client))
 	}
-	return net.IPv4(127, byte(16+before>>8), byte(before), byte(1+client%4))
+	return net.IPv4(127, byte(16+before>>8), byte(before), byte(1+client%3))
 }
 
 // attacker is one hostile client.
@@ -76,6 +76,7 @@ type attacker struct {
 	plain  string // address of the tap point in plain text
 	secure string // of the one with TLS
 	source net.IP
+	resets bool // it resets its connections when time is up, and does not just close them
 	tries  *atomic.Int64
 }
 
@@ -95,7 +96,12 @@ func (a *attacker) callAt(address string, do func(*net.TCPConn)) {
 		pause(a.ctx, time.Millisecond)
 		return
 	}
-	stop := context.AfterFunc(a.ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(a.ctx, func() {
+		if a.resets {
+			_ = conn.(*net.TCPConn).SetLinger(0)
+		}
+		_ = conn.Close()
+	})
 	defer stop()
 	defer conn.Close()
 	a.tried()

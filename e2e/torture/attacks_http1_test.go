@@ -111,6 +111,11 @@ func attacksOnHTTP1() []attack {
 				a.floodDeaf(conn, []byte(strings.Repeat(getPoints, 10)))
 			})
 		}},
+		{name: "selections that take longest to parse", clients: 8, run: func(a *attacker) {
+			a.call(func(conn *net.TCPConn) {
+				a.flood(conn, []byte("HEAD /v1/traces?"+laborious(int(a.tries.Load()))+" HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+			})
+		}},
 		{name: "requests one after the other", clients: 8, run: func(a *attacker) {
 			a.call(func(conn *net.TCPConn) { a.flood(conn, []byte(getPoints)) })
 		}},

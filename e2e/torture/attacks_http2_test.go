@@ -118,7 +118,7 @@ func attacksWithStreams() []attack {
 	return []attack{
 		{name: "rapid reset", run: onHTTP2(rapidly("GET", points, true, resets))},
 		{name: "rapid reset of taps", taps: true, run: onHTTP2(rapidly("GET", nobody, true, resets))},
-		{name: "rapid reset of calls", taps: true, run: onHTTP2(rapidly("POST", pathOf+"Tap", false, resets, "content-type", "application/grpc"))},
+		{name: "rapid reset of calls", taps: true, fails: true, run: onHTTP2(rapidly("POST", pathOf+"Tap", false, resets, "content-type", "application/grpc"))},
 		{name: "the server is made to reset", run: onHTTP2(rapidly("GET", points, true, func(h *hostile2, stream uint32) error {
 			return h.WriteRawFrame(http2.FrameWindowUpdate, 0, stream, []byte{0, 0, 0, 0}) // by nothing
 		}))},
@@ -135,7 +135,7 @@ func attacksWithStreams() []attack {
 			})
 			h.a.waitDeaf()
 		})},
-		{name: "taps to the limit of streams, and windows of nothing", taps: true, run: onHTTP2(func(h *hostile2) {
+		{name: "taps to the limit of streams, and windows of nothing", taps: true, fills: true, run: onHTTP2(func(h *hostile2) {
 			for range 2000 {
 				if _, ok := h.open("GET", "/v1/traces", true); !ok {
 					return
@@ -143,7 +143,7 @@ func attacksWithStreams() []attack {
 			}
 			h.a.waitDeaf()
 		}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})},
-		{name: "windows of one byte", taps: true, run: onHTTP2(func(h *hostile2) {
+		{name: "windows of one byte", taps: true, fills: true, run: onHTTP2(func(h *hostile2) {
 			stream, _ := h.open("GET", "/v1/traces", true)
 			for pause(h.a.ctx, time.Millisecond) && h.WriteWindowUpdate(stream, 1) == nil {
 				h.a.tried()

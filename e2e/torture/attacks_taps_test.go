@@ -15,14 +15,14 @@ import (
 func attacksWithTaps() []attack {
 	tap := func(query string) string { return "GET /v1/traces" + query + " HTTP/1.1\r\nHost: localhost\r\n\r\n" }
 	return []attack{
-		{name: "taps that are never read", clients: 16, taps: true, run: func(a *attacker) {
+		{name: "taps that are never read", clients: 16, taps: true, fills: true, run: func(a *attacker) {
 			a.call(func(conn *net.TCPConn) {
 				_ = conn.SetReadBuffer(4096)
 				_, _ = io.WriteString(conn, getTraces)
 				a.waitDeaf()
 			})
 		}},
-		{name: "slow reads: one byte at a time", clients: 16, taps: true, run: func(a *attacker) {
+		{name: "slow reads: one byte at a time", clients: 16, taps: true, fills: true, run: func(a *attacker) {
 			a.call(func(conn *net.TCPConn) {
 				_ = conn.SetReadBuffer(4096)
 				_, _ = io.WriteString(conn, getTraces)
@@ -106,6 +106,15 @@ func (a *attacker) sip(conn net.Conn) {
 			return
 		}
 	}
+}
+
+// laborious is a selection that takes as long to parse as one may: lists of numbers are slowest.
+func laborious(n int) string {
+	conditions := make([]string, 8)
+	for i := range conditions {
+		conditions[i] = fmt.Sprintf(`where=span.attributes["%d"]==[%s1]`, n+i, strings.Repeat("1,", 1800))
+	}
+	return strings.ReplaceAll(strings.Join(conditions, "&"), `"`, "%22")
 }
 
 // expensive is a selection that takes as long to evaluate as one may be, and another each time.

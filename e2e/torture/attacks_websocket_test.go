@@ -82,6 +82,7 @@ func floods(what []byte) func(*attacker, *net.TCPConn) {
 
 // attacksOnWebSockets break RFC 6455, or use it to the full.
 func attacksOnWebSockets() []attack {
+	cases := protocolCases()
 	many := func(first byte, payload string) []byte { return bytes.Repeat(frame(first, []byte(payload)), 100) }
 	all := []attack{
 		{name: "WebSocket: pings", run: onWebSocket("", floods(many(pingFrame, "are you there?")))},
@@ -127,7 +128,7 @@ func attacksOnWebSockets() []attack {
 			a.wait(conn)
 		})},
 		{name: "WebSocket: every violation of the protocol", run: func(a *attacker) {
-			for _, c := range protocolCases() {
+			for _, c := range cases {
 				if c.code == 1002 || c.code == 1009 {
 					onWebSocket(c.headers, func(a *attacker, conn *net.TCPConn) {
 						_, _ = conn.Write(c.frames)

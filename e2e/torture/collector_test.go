@@ -38,6 +38,7 @@ type process struct {
 	over      chan struct{} // closed when Run has returned
 	err       error         // readable when over is closed
 	baseline  goleak.Option
+	ballast   []byte
 }
 
 // beCollector is the main function of the collector's process. It returns the exit status.
@@ -63,6 +64,10 @@ func (p *process) obey(o order, r *report) error {
 	case "become":
 		return p.rig.becomeNamed(o.Next)
 	case "state":
+	case "accounts":
+		r.Accounts = p.journal.takeAccounts(o.Agent)
+	case "ballast": // memory that is held, for memory_limiter to see
+		p.ballast = make([]byte, o.Ballast<<20)
 	case "live": // all that is not garbage
 		runtime.GC()
 		held := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
@@ -159,6 +164,8 @@ func (p *process) describe(r *report) {
 	g := p.rig
 	r.Calls, r.Canary, r.Sent, r.Arrived = g.calls.Load(), g.canary.Load(), g.sent.Load(), g.arrived.Load()
 	r.Failures, r.Panics, r.Mistaken = g.failures.Load(), g.panics.Load(), g.mistaken.Load()
+	r.Flows = g.load.flows() || g.canaries.flows() // before what it has sent
+	r.Offered, r.Blocked = g.offered.Load(), g.blocked.Load()
 	r.At = time.Since(p.began)
 	r.Ran, r.Waited = threadClock(g.thread.Load())
 	var usage syscall.Rusage
@@ -183,10 +190,25 @@ type journal struct {
 	items      items
 	dishonest  []string
 	complaints []string
+	accounts   map[string][]account // of those whose User-Agent begins with viewerPrefix, by that
+}
+
+// account is what the log says about a tap that has ended.
+type account struct {
+	Reason string
+	Ledger ledger
 }
 
 func newJournal() *journal {
-	return &journal{ready: make(chan struct{}), addresses: map[string]string{}, ended: map[string]int{}}
+	return &journal{ready: make(chan struct{}), addresses: map[string]string{}, ended: map[string]int{}, accounts: map[string][]account{}}
+}
+
+// takeAccounts returns the final accounts of a client's taps, and forgets them.
+func (j *journal) takeAccounts(agent string) []account {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	defer delete(j.accounts, agent)
+	return j.accounts[agent]
 }
 
 // readiness is a channel that is closed when the next start is complete.
@@ -216,8 +238,9 @@ func (j *journal) add(e zapcore.Entry, fields map[string]any) {
 	case strings.HasPrefix(e.Message, "Everything is ready"):
 		close(j.ready)
 	case e.Message == "remote_tap is listening":
-		address := fmt.Sprint(fields["address"])
-		j.addresses[address[:strings.LastIndex(address, ":")]] = address
+		j.listens(fmt.Sprint(fields["address"]))
+	case e.Message == "Starting GRPC server": // an OTLP receiver
+		j.listens(fmt.Sprint(fields["endpoint"]))
 	case e.Message == "tap opened":
 		j.opened++
 	case e.Message == "tap ended":
@@ -228,7 +251,12 @@ func (j *journal) add(e zapcore.Entry, fields map[string]any) {
 	}
 }
 
-// end checks the account of a tap that has ended.
+// listens takes down where somebody listens. Call with mu held.
+func (j *journal) listens(address string) {
+	j.addresses[address[:strings.LastIndex(address, ":")]] = address
+}
+
+// end checks the account of a tap that has ended. Call with mu held.
 func (j *journal) end(fields map[string]any) {
 	j.ended[fmt.Sprint(fields["reason"])]++
 	count := func(name string) uint64 { n, _ := fields[name].(uint64); return n }
@@ -240,6 +268,11 @@ func (j *journal) end(fields map[string]any) {
 	l := items{count("seen"), count("skipped"), count("unmatched"), count("matched"), count("sent"), dropped}
 	if l.Seen != l.Skipped+l.Unmatched+l.Matched || l.Matched != l.Sent+l.Dropped {
 		j.dishonest = append(j.dishonest, fmt.Sprint(fields))
+	}
+	if agent, _, _ := strings.Cut(fmt.Sprint(fields["user_agent"]), " grpc-go/"); strings.HasPrefix(agent, viewerPrefix) {
+		j.accounts[agent] = append(j.accounts[agent], account{fmt.Sprint(fields["reason"]), ledger{
+			Seen: l.Seen, Skipped: l.Skipped, Unmatched: l.Unmatched, Matched: l.Matched, Sent: l.Sent, Dropped: reasons,
+		}})
 	}
 	j.items.Seen += l.Seen
 	j.items.Skipped += l.Skipped
@@ -316,7 +349,7 @@ func (s *configSource) change(document string) {
 }
 
 // configuration is that of a collector under test: one tap point in plain text on 127.0.0.1, and
-// one with TLS on 127.0.0.5, with small queues and no ceilings.
+// one with TLS on 127.0.0.5, with small queues.
 type configuration struct {
 	certificate *certificate
 	maxOverhead float64
@@ -339,7 +372,7 @@ processors:%s
     endpoint: 127.0.0.1:0
     limit: %d
     max_overhead: %g
-    per_tap: {queue_mib: %d, mib_per_second: 0}
+    per_tap: {queue_mib: %d}
   remote_tap/tls:
     <<: *tap
     endpoint: 127.0.0.5:0

@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 
 	"github.com/remotetap/remotetapprocessor"
@@ -49,8 +50,10 @@ type rig struct {
 	sent     atomic.Int64 // spans that receivers gave away and the pipeline took
 	arrived  atomic.Int64 // spans that arrived at the exporter and were taken
 	failures atomic.Int64 // calls that gave an error
+	offered  atomic.Int64 // spans that receivers gave away, taken or not
+	blocked  atomic.Int64 // calls that the exporter blocks now
 	panics   atomic.Int64 // calls that panicked
-	mistaken atomic.Int64 // calls that gave another error than the one that the exporter gave
+	mistaken atomic.Int64 // calls that gave another error, or panicked with another value, than the exporter
 }
 
 func newRig() *rig {
@@ -77,6 +80,7 @@ func (r *rig) become(b *behaviour) {
 type gate struct {
 	mu     sync.Mutex
 	isOpen bool          // guarded by mu
+	inside bool          // guarded by mu: the one who comes has passed, and not left yet
 	opened chan struct{} // guarded by mu: closed while the gate is open
 }
 
@@ -101,14 +105,43 @@ func (g *gate) set(open bool) {
 	g.isOpen = open
 }
 
-// pass waits until the gate is open; it tells whether the context was not done first.
+// pass waits until the gate is open; it tells whether the context was not done first. Whoever passes
+// is to leave.
 func (g *gate) pass(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-g.passage():
-		return ctx.Err() == nil
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-g.passage():
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		if g.enter() {
+			return true
+		}
 	}
+}
+
+// enter tells whether the gate is still open.
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside = g.isOpen
+	return g.inside
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside = false
+}
+
+// flows tells whether somebody passes, or may.
+func (g *gate) flows() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.isOpen || g.inside
 }
 
 // source is a receiver: the load, as fast as the pipeline takes it, and the canaries, a trickle of
@@ -146,6 +179,7 @@ func (s *source) load(ctx context.Context) {
 	for s.rig.load.pass(ctx) {
 		s.consume(ctx, batch)
 		s.rig.calls.Add(1)
+		s.rig.load.leave()
 	}
 }
 
@@ -155,6 +189,7 @@ func (s *source) canaries(ctx context.Context) {
 	for s.rig.canaries.pass(ctx) {
 		first := s.rig.canary.Add(canarySpans) - canarySpans
 		s.consume(ctx, spansOf("canary", canarySpans, func(i int) string { return fmt.Sprintf("canary %d.", int(first)+i) }))
+		s.rig.canaries.leave()
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
@@ -165,15 +200,19 @@ func (s *source) canaries(ctx context.Context) {
 // consume hands a batch on, and checks that the exporter's answer comes back unchanged.
 func (s *source) consume(ctx context.Context, batch ptrace.Traces) {
 	spans := int64(batch.SpanCount())
+	s.rig.offered.Add(spans)
 	defer func() {
-		if recover() != nil {
+		if problem := recover(); problem != nil {
 			s.rig.panics.Add(1)
+			if problem != any(errBug) {
+				s.rig.mistaken.Add(1)
+			}
 		}
 	}()
-	switch err := s.next.ConsumeTraces(ctx, batch); {
-	case err == nil:
+	switch err := s.next.ConsumeTraces(ctx, batch); err { //nolint:errorlint // it is to come back as it is, not wrapped
+	case nil:
 		s.rig.sent.Add(spans)
-	case errors.Is(err, errExporter):
+	case errExporter:
 		s.rig.failures.Add(1)
 	default:
 		s.rig.failures.Add(1)
@@ -211,7 +250,10 @@ type sink struct {
 	rig *rig
 }
 
-var errExporter = errors.New("the backend is down")
+var (
+	errExporter = errors.New("the backend is down")
+	errBug      = errors.New("the exporter has a bug")
+)
 
 // Capabilities says that it only reads.
 func (*sink) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
@@ -221,9 +263,11 @@ func (s *sink) ConsumeTraces(_ context.Context, data ptrace.Traces) error {
 	b := s.rig.next.Load()
 	switch {
 	case b.panics:
-		panic("the exporter has a bug")
+		panic(errBug)
 	case b.blocked != nil:
+		s.rig.blocked.Add(1)
 		<-b.blocked
+		s.rig.blocked.Add(-1)
 	case b.err != nil:
 		return b.err
 	}
@@ -242,7 +286,7 @@ func noConfig() component.Config { return &struct{}{} }
 func (r *rig) factories() (otelcol.Factories, error) {
 	made := otelcol.Factories{Telemetry: otelconftelemetry.NewFactory()}
 	var err error
-	made.Receivers, err = otelcol.MakeFactoryMap(receiver.NewFactory(component.MustNewType("source"), noConfig,
+	made.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](otlpreceiver.NewFactory(), receiver.NewFactory(component.MustNewType("source"), noConfig,
 		receiver.WithTraces(func(_ context.Context, _ receiver.Settings, _ component.Config, next consumer.Traces) (receiver.Traces, error) {
 			return &source{rig: r, next: next}, nil
 		}, component.StabilityLevelDevelopment)))

@@ -7,6 +7,7 @@
 // that goes through all of what it gets, as exporters do. Everything here needs Linux: it reads
 // /proc, and attackers have addresses of their own in 127.0.0.0/8.
 //
-// The protocol is checked with all other tests. `make torture` also lets the hostile clients loose,
-// without the race detector, and writes the table of docs/security.md.
+// With all other tests everything is done once, and checked for what does not depend on how busy the
+// machine is. `make torture` does it for longer, without the race detector, on a machine for itself;
+// then throughput is measured as well, and the table of docs/security.md is written.
 package torture

@@ -43,7 +43,7 @@ type figure struct {
 // rounds is how often each attack is measured.
 func (f *figures) rounds() int {
 	if f.long {
-		return 5
+		return 3
 	}
 	return 1
 }
@@ -113,11 +113,12 @@ func (r *figure) line() string {
 	if r.survived {
 		result = "yes"
 	}
-	measured := "| | | | |"
-	if r.throughput > 0 {
+	measured := "| | | | | |"
+	switch {
+	case r.throughput > 0:
 		measured = fmt.Sprintf("| %.2f | %.2f | %d | %.1f | %.1f |", r.throughput, r.cores, r.connections, mebibytes(r.memory), mebibytes(r.bound))
-	} else {
-		measured += " |"
+	case r.bound > 0:
+		measured = fmt.Sprintf("| | | | %.1f | %.1f |", mebibytes(r.memory), mebibytes(r.bound))
 	}
 	return fmt.Sprintf("| %s | %d | %s %s %s |\n", r.name, r.tries, result, measured, r.took.Round(100*time.Millisecond))
 }

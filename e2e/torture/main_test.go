@@ -33,10 +33,11 @@ func flagged(name string) string { return flag.Lookup(name).Value.String() }
 // -run 'TestTorture/hostile_clients/slow'.
 func TestTorture(t *testing.T) {
 	f := &figures{began: time.Now(), long: flagged("long") == "true"}
+	t.Run("hostile clients", func(t *testing.T) { hostileClients(t, f) })
 	t.Run("the WebSocket protocol", func(t *testing.T) { webSocketProtocol(t, f) })
-	if f.long {
-		t.Run("hostile clients", func(t *testing.T) { hostileClients(t, f) })
-	}
+	t.Run("broken networks", func(t *testing.T) { brokenNetworks(t, f) })
+	t.Run("broken pipelines", func(t *testing.T) { brokenPipelines(t, f) })
+	t.Run("soak", func(t *testing.T) { soak(t, f) })
 	if file := flagged("update"); file != "" {
 		f.write(t, file)
 	}

@@ -29,10 +29,13 @@ type order struct {
 	Load     bool   // of flow
 	Canaries bool   // of flow
 	Next     string // of become: pass, fail, panic, block
+	Agent    string // of accounts: the User-Agent of the taps
+	Ballast  int    // of ballast: MiB
 
 	// To the attackers.
 	Attack        string
 	Plain, Secure string // where the tap points listen
+	Resets        bool   // they leave by resetting their connections
 }
 
 // report is the answer, as a line of JSON on its standard output.
@@ -48,6 +51,9 @@ type report struct {
 
 	// The pipeline, since the process began.
 	Calls, Canary, Sent, Arrived, Failures, Panics, Mistaken int64
+	Offered                                                  int64 // spans, taken or not
+	Blocked                                                  int64 // calls, now
+	Flows                                                    bool  // the source sends, or may
 
 	// The clocks.
 	At     time.Duration // since the process began
@@ -66,6 +72,7 @@ type report struct {
 	Items      items          // of all taps that have ended
 	Dishonest  []string       // accounts that do not add up
 	Complaints []string       // warnings and errors
+	Accounts   []account      // the final ones of the taps that were asked for
 
 	Leaks string // goroutines that were not there at the baseline
 }

@@ -119,10 +119,14 @@ func (r *Rules) checkOrigin(origin string, req *http.Request) *Refusal {
 	if sameOrigin(origin, req.Host, req.TLS != nil) || r.allowsOrigin(origin) {
 		return nil
 	}
+	own := "Host is " + quote(req.Host)
+	if req.TLS != nil {
+		own += ", over https"
+	}
 	return &Refusal{
 		Rule:    RuleOrigin,
 		Status:  http.StatusForbidden,
-		Message: fmt.Sprintf("the Origin %s is not this server's own (the request's Host is %s)", quote(origin), quote(req.Host)),
+		Message: fmt.Sprintf("the Origin %s is not this server's own (the request's %s)", quote(origin), own),
 		Hint:    "add the origin to cors::allowed_origins in the configuration of remote_tap if pages from there may read the data",
 	}
 }

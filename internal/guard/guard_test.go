@@ -340,6 +340,13 @@ func TestRefusalsTeach(t *testing.T) {
 		require.NotNil(t, refusal)
 		assert.Contains(t, refusal.Message, "(Sec-Fetch-Site: same-site)")
 	})
+	t.Run("an Origin of our name that came without TLS", func(t *testing.T) {
+		req := request("localhost:12001", "Origin", "http://localhost:12001")
+		req.TLS = &tls.ConnectionState{}
+		refusal := (&Rules{}).Check(req)
+		require.NotNil(t, refusal)
+		assert.Equal(t, `the Origin "http://localhost:12001" is not this server's own (the request's Host is "localhost:12001", over https)`, refusal.Message)
+	})
 	t.Run("two hosts", func(t *testing.T) {
 		refusal := (&Rules{}).Check(request("localhost", "Host", "evil.com"))
 		require.EqualError(t, refusal, `the request is for two hosts, "localhost" and "evil.com"; send the same Host and :authority, or leave Host out`)

@@ -13,7 +13,6 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottlscope"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottlspan"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottlspanevent"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/ottlfuncs"
 	"go.opentelemetry.io/collector/component"
 	"go.uber.org/zap"
 
@@ -149,7 +148,7 @@ func conditionContext[K any](
 ) ottl.ParserCollectionOption[*condition] {
 	return func(collection *ottl.ParserCollection[*condition]) error {
 		names := ottl.WithPathContextNames[K](append(around, name))
-		parser, err := newParser(ottlfuncs.StandardConverters[K](), collection.Settings, names)
+		parser, err := newParser(functions[K](), collection.Settings, names)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottlscope"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottlspan"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottlspanevent"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/ottlfuncs"
 
 	"github.com/remotetap/remotetapprocessor/internal/otlp"
 
@@ -62,7 +61,10 @@ func explain(text string, err error) *Error {
 	}
 	hint := "write for example " + paths.example()
 	if name, ok := quotedAfter(message, `does not support the function "`); ok {
-		if near := nearest.Name(name, slices.Sorted(maps.Keys(ottlfuncs.StandardConverters[any]()))); near != "" {
+		if slices.Contains(withheld(), name) {
+			return problem(hint, "%s", located(text, "the function \""+name+"\" could take any time or memory, and is not to be had here"))
+		}
+		if near := nearest.Name(name, slices.Sorted(maps.Keys(functions[any]()))); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 	}
