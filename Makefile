@@ -99,7 +99,7 @@ fmt: $(GOLANGCI_LINT) ## Format the code
 	@$(call in-each-module,"$(CURDIR)/$(GOLANGCI_LINT)" fmt ./...)
 
 .PHONY: generate
-generate: generate-metadata generate-proto ## Write the generated files anew (from metadata.yaml and proto)
+generate: generate-metadata generate-proto generate-cli ## Write the generated files anew (from metadata.yaml, proto and the command)
 
 .PHONY: generate-metadata
 generate-metadata: $(MDATAGEN)
@@ -113,6 +113,10 @@ generate-metadata: $(MDATAGEN)
 .PHONY: generate-proto
 generate-proto: $(WIRE) $(BUF) $(PROTOC_GEN_GO) $(PROTOC_GEN_GO_GRPC)
 	@cd proto && ../$(BUF) generate
+
+.PHONY: generate-cli
+generate-cli:
+	@cd cmd/remotetap && go test -run TestCommandLineDocsAreCurrent . -update >/dev/null
 
 .PHONY: generate-python
 generate-python: $(WIRE) $(PYTHON_INSTALLED) ## Write the generated Python of examples/python anew (from proto; needs Python 3)
@@ -183,7 +187,7 @@ dist/otelcol: dist/components.go $(SOURCES)
 	@touch $@
 
 dist/remotetap: $(COMMAND_SOURCES)
-	cd cmd/remotetap && CGO_ENABLED=0 go build -trimpath -o "$(CURDIR)/$@" .
+	cd cmd/remotetap && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o "$(CURDIR)/$@" .
 
 dist/components.go: builder-config.yaml go.mod $(BUILDER)
 	GOWORK=off $(BUILDER) --config builder-config.yaml --skip-compilation

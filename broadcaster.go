@@ -56,7 +56,7 @@ func (b *broadcaster) forget(sources ...*source) {
 	defer b.mu.Unlock()
 	for _, s := range sources {
 		s.views.Store(nil)
-		s.watched.Store(0)
+		s.watched.Store(nil)
 		b.sources = without(b.sources, s)
 	}
 }
@@ -202,10 +202,10 @@ func (b *broadcaster) route() {
 		}
 		if len(watching) == 0 {
 			s.views.Store(nil)
-			s.watched.Store(0)
+			s.watched.Store(nil)
 			continue
 		}
-		s.watched.CompareAndSwap(0, time.Now().UnixNano())
+		s.watched.CompareAndSwap(nil, new(time.Now()))
 		s.views.Store(&watching)
 	}
 }

@@ -130,11 +130,11 @@ func pointsOf(state snapshot, now time.Time) []pointJSON {
 		}
 		point := &points[len(points)-1]
 		point.Signals = append(point.Signals, source.signal.String())
-		if since := source.watched.Load(); since != 0 {
+		if since := source.watched.Load(); since != nil {
 			if point.Rates == nil {
 				point.Rates = map[string]*float64{}
 			}
-			point.Rates[source.signal.String()] = new(source.rate.perSecond(time.Unix(0, since), now))
+			point.Rates[source.signal.String()] = new(source.rate.perSecond(*since, now))
 		}
 	}
 	for _, point := range points {

@@ -25,8 +25,8 @@ type source struct {
 	seen        atomic.Uint64           // items that passed while somebody watched
 	sent        atomic.Uint64           // items delivered, over all taps
 	dropped     [numDropReasons]atomic.Uint64
-	watched     atomic.Int64 // since when somebody watches, in Unix nanoseconds; 0: nobody does
-	nanoseconds atomic.Int64 // wall time taken from pipelines' goroutines
+	watched     atomic.Pointer[time.Time] // since when somebody watches; nil: nobody does
+	nanoseconds atomic.Int64              // wall time taken from pipelines' goroutines
 
 	rate rateMeter
 }

@@ -72,10 +72,14 @@ func networkFaults(long bool) []networkFault {
 			name: "nothing moves any more", fault: fault{after: middle, strike: func(l *link) { l.toClient.stands.Store(true) }},
 			ends: map[string][]string{"": tooLong}, without: without,
 		},
-		{name: "what the collector says is swallowed", fault: fault{after: middle, strike: func(l *link) { l.toClient.swallows.Store(true) }},
-			ends: blackHole, unnoticed: withoutWindows(swallowed)},
-		{name: "what the client says is swallowed", fault: fault{after: middle, strike: func(l *link) { l.toServer.swallows.Store(true) }},
-			ends: blackHole, unnoticed: withoutWindows(received)},
+		{
+			name: "what the collector says is swallowed", fault: fault{after: middle, strike: func(l *link) { l.toClient.swallows.Store(true) }},
+			ends: blackHole, unnoticed: withoutWindows(swallowed),
+		},
+		{
+			name: "what the client says is swallowed", fault: fault{after: middle, strike: func(l *link) { l.toServer.swallows.Store(true) }},
+			ends: blackHole, unnoticed: withoutWindows(received),
+		},
 		{name: "half-closed towards the collector", fault: fault{after: middle, strike: func(l *link) {
 			l.toServer.swallows.Store(true)
 			_ = l.server.CloseWrite()

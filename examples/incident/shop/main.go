@@ -22,8 +22,10 @@ func main() {
 	rate := flag.Int("rate", 20, "orders per second")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *endpoint, *rate); err != nil && ctx.Err() == nil {
+	err := run(ctx, *endpoint, *rate)
+	interrupted := ctx.Err() != nil
+	stop()
+	if err != nil && !interrupted {
 		fmt.Fprintln(os.Stderr, "shop:", err)
 		os.Exit(1)
 	}
