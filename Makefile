@@ -94,6 +94,14 @@ check-released = cd proto && ../$(BUF) breaking ../$(WIRE) --against ../$(RELEAS
 vulncheck: $(GOVULNCHECK) ## Look for known vulnerabilities in what is compiled in (asks the Go project's database)
 	@$(call in-each-module,"$(CURDIR)/$(GOVULNCHECK)" ./...)
 
+# The command requires a release of the root module; before it is published, this tree stands for it.
+.PHONY: tidy
+tidy: ## Bring go.mod and go.sum of all modules up to date
+	go mod tidy
+	cd e2e && go mod tidy
+	cd cmd/remotetap && go mod edit -replace=github.com/remotetap/remotetapprocessor=../.. && GOWORK=off go mod tidy; \
+	go mod edit -dropreplace=github.com/remotetap/remotetapprocessor
+
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code
 	@$(call in-each-module,"$(CURDIR)/$(GOLANGCI_LINT)" fmt ./...)

@@ -138,7 +138,8 @@ func (w *wire) explain(err error) error {
 		text += ": raise WithMaxMessageSize, or lower Selection.MaxMessage"
 	case strings.Contains(text, "HTTP/1.1 header"):
 		text += ": is " + w.endpoint.authority() + " remote_tap's port?"
-	case !w.endpoint.tls && strings.Contains(text, "error reading server preface"):
+	case !w.endpoint.tls && strings.Contains(text, "error reading server preface") &&
+		(strings.Contains(text, "EOF") || strings.Contains(text, "connection reset")): // a dialer may have said why
 		text += ": the server may want TLS; write https://"
 	}
 	return &connectionError{text, err}

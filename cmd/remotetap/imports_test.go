@@ -22,6 +22,7 @@ func TestTheCommandContainsNoCollector(t *testing.T) {
 		}
 		assert.NotEqual(t, root, dependency, "the command imports the processor")
 		assert.NotContains(t, dependency, "collectortest")
+		assert.NotContains(t, dependency, "terminaltest")
 		for _, of := range []string{"service", "otelcol", "receiver", "exporter", "processor", "extension"} {
 			assert.False(t, strings.HasPrefix(dependency, "go.opentelemetry.io/collector/"+of), "the command imports %s", dependency)
 		}

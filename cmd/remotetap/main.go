@@ -18,6 +18,7 @@ import (
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/terminal"
 	"github.com/remotetap/remotetapprocessor/internal/nearest"
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 )
 
 // version is set by the linker for releases; else the module's version is used.
@@ -37,10 +38,15 @@ func run(ctx context.Context, args []string, system app.System) app.Code {
 	a := app.New(system)
 	root := newRoot(a)
 	root.SetArgs(withCommand(root, args))
+	begun := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
 	err := root.ExecuteContext(ctx)
+	if err != nil && !begun {
+		err = argumentError(root, err)
+	}
 	code := app.CodeOf(err)
 	if code != app.CodeDone {
-		fmt.Fprintln(system.Err, "remotetap: "+terminal.Lines(err.Error()))
+		fmt.Fprintln(system.Err, "remotetap: "+terminal.Lines(err.Error())) //nolint:errcheck // there is nobody left to tell
 	}
 	return code
 }
@@ -49,9 +55,14 @@ func run(ctx context.Context, args []string, system app.System) app.Code {
 func withCommand(root *cobra.Command, args []string) []string {
 	if len(args) > 0 {
 		switch first := args[0]; {
-		case first == "-h", first == "--help", first == "-v", first == "--version", first == "help", first == "completion",
-			strings.HasPrefix(first, "__complete"):
+		case first == "-h", first == "--help", first == "-v", first == "--version":
 			return args
+		case isSignal(first): // not what is nearly one of the commands
+		case strings.HasPrefix(first, "__complete"):
+			if len(args) > 2 || len(args) == 2 && strings.HasPrefix(args[1], "-") {
+				return append([]string{first}, withCommand(root, args[1:])...)
+			}
+			return args // the first word may become a command
 		case slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == first || c.HasAlias(first) }):
 			return args
 		case isNearly(root, first):
@@ -61,6 +72,8 @@ func withCommand(root *cobra.Command, args []string) []string {
 	return append([]string{"tail"}, args...)
 }
 
+func isSignal(word string) bool { return slices.Contains(selection.AllSignals().Names(), word) }
+
 // isNearly reports whether a word was probably meant for a command.
 func isNearly(root *cobra.Command, word string) bool {
 	var names []string
@@ -68,6 +81,19 @@ func isNearly(root *cobra.Command, word string) bool {
 		names = append(names, c.Name())
 	}
 	return !strings.ContainsAny(word, "-.:/=") && nearest.Name(word, names) != ""
+}
+
+// argumentError is cobra's own error about arguments, with the command that is near.
+func argumentError(root *cobra.Command, err error) error {
+	word, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), `unknown command "`), `"`)
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	if near := nearest.Name(word, names); near != "" && word != err.Error() {
+		return app.Usage("there is no command %s; did you mean %s?", word, near)
+	}
+	return app.Usage("%w", err)
 }
 
 // flagError says which flag is near to one that does not exist.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -11,7 +12,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/collectortest"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/kube/kubetest"
 )
+
+// update has TestCommandLineDocsAreCurrent write docs/cli.md.
+var _ = flag.Bool("update", false, "write docs/cli.md")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"remotetap": main})
@@ -29,6 +34,11 @@ func TestMain(m *testing.M) {
 //	await-ends N              waits until N taps have ended
 //	send FROM TO [SIGNAL...]  sends the shop's orders with these numbers through it
 //	stop                      ends it
+//	certificates              writes those of collectortest.WriteCertificates into $WORK
+//	kubernetes                starts an API server, for --kube, with the deployment monitoring/otel (app=otel)
+//	pod NAME [PORT]           adds a pod of it, or restarts it; its port, 12001 if none is named, leads to the tap
+//	delete-pod NAME           removes it
+//	forbid VERB RESOURCE      has the API server refuse that
 //
 // Start what watches in the background (exec remotetap tail &), await its tap, send, and wait.
 func TestScripts(t *testing.T) {
@@ -45,12 +55,17 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"collector":  startCollector,
-			"use":        useCollector,
-			"await-taps": awaitTaps,
-			"await-ends": awaitEnds,
-			"send":       sendOrders,
-			"stop":       stopCollector,
+			"collector":    startCollector,
+			"use":          useCollector,
+			"await-taps":   awaitTaps,
+			"await-ends":   awaitEnds,
+			"send":         sendOrders,
+			"stop":         stopCollector,
+			"certificates": writeCertificates,
+			"kubernetes":   startCluster,
+			"pod":          runPod,
+			"delete-pod":   deletePod,
+			"forbid":       forbid,
 		},
 	})
 }
@@ -62,6 +77,7 @@ const stageKey = "stage"
 type stage struct {
 	collectors map[string]*collectortest.Collector
 	current    *collectortest.Collector
+	cluster    *kubetest.Cluster
 }
 
 func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey).(*stage) }

@@ -52,7 +52,7 @@ func (a *App) Say(text string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.clear()
-	fmt.Fprintln(a.Err, terminal.Lines(fmt.Sprintf(text, args...)))
+	fmt.Fprintln(a.Err, terminal.Lines(fmt.Sprintf(text, args...))) //nolint:errcheck // words about words
 	a.show()
 }
 
@@ -88,6 +88,16 @@ func (a *App) Print(data []byte) error {
 	return err
 }
 
+// wipe takes the "^C" away that a terminal shows when it is pressed.
+func (a *App) wipe() {
+	if !a.Words.IsTerminal {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	io.WriteString(a.Err, "\r\x1b[2K") //nolint:errcheck // words about words
+}
+
 // clear takes the status line off the terminal. The caller holds mu.
 func (a *App) clear() {
 	if a.status != "" {
@@ -95,10 +105,10 @@ func (a *App) clear() {
 	}
 }
 
-// show puts it there. The caller holds mu.
+// show puts it there, with room for the "^C" that terminals show, lest that wrap. The caller holds mu.
 func (a *App) show() {
 	if a.status != "" {
-		io.WriteString(a.Err, terminal.Cut(format.Visible(a.status), a.Words.Width()-1)) //nolint:errcheck // words about words
+		io.WriteString(a.Err, terminal.Cut(format.Visible(a.status), a.Words.Width()-2)) //nolint:errcheck // words about words
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pprofile"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/remotetap/remotetapprocessor/internal/otlp"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
 
@@ -29,6 +30,16 @@ type Batch struct {
 
 func batchOf(b *tapclient.Batch) *Batch {
 	return &Batch{From: b.From().String(), Point: b.Point, Time: b.Time, Signal: b.Signal, Items: b.Items, Proto: b.Proto()}
+}
+
+// OTLP is the signal as the packages that work on encoded OTLP have it.
+func (b *Batch) OTLP() otlp.Signal {
+	for signal := range otlp.Signal(otlp.NumSignals) {
+		if signal.String() == string(b.Signal) {
+			return signal
+		}
+	}
+	panic("a batch of no signal") // tapclient and package recording make no others
 }
 
 // Traces decodes a batch of spans, anew with each call: what it returns is the caller's.

@@ -1,15 +1,14 @@
 package app
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"os"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/contexts"
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/kube"
@@ -25,18 +24,25 @@ type connectionFlags struct {
 	context string
 	contexts.Context
 	headers []string
-	port    string
+	typed   string           // a password that was asked for
+	sets    []*pflag.FlagSet // of all commands that have them; one has been parsed
+}
+
+// changed reports whether a flag was given, with its default value too.
+func (c *connectionFlags) changed(name string) bool {
+	return slices.ContainsFunc(c.sets, func(set *pflag.FlagSet) bool { return set.Changed(name) })
 }
 
 // ConnectionFlags adds them to a command's flags.
 func (a *App) ConnectionFlags(flags *pflag.FlagSet) {
 	c := &a.connection
+	c.sets = append(c.sets, flags)
 	flags.StringVar(&c.config, "config", "", "the `FILE` with contexts (default ~/.config/remotetap/config.yaml)")
 	flags.StringVar(&c.context, "context", "", "use the context of this `NAME` (default its current one, or $REMOTETAP_CONTEXT)")
 	flags.StringVar(&c.Kube, "kube", "", "tap the pods of `[NAMESPACE/]TARGET`: a label selector, or deploy/NAME, daemonset/NAME, pod/NAME ...")
 	flags.StringVar(&c.Kubeconfig, "kubeconfig", "", "the `FILE` to find the cluster by (default $KUBECONFIG or ~/.kube/config)")
 	flags.StringVar(&c.KubeContext, "kube-context", "", "the `NAME` of the kubeconfig's context")
-	flags.StringVar(&c.port, "kube-port", tapclient.DefaultPort, "the tap's `PORT` in the pods")
+	flags.StringVar(&c.KubePort, "kube-port", "", "the tap's `PORT` in the pods (default "+tapclient.DefaultPort+")")
 	flags.StringVar(&c.CACert, "cacert", "", "trust the authorities in this PEM `FILE`; implies TLS")
 	flags.StringVar(&c.Cert, "cert", "", "show the client certificate in this PEM `FILE`; implies TLS")
 	flags.StringVar(&c.Key, "key", "", "its key, a PEM `FILE`")
@@ -56,30 +62,42 @@ type Connection struct {
 	// Options are those of tapclient.Dial.
 	Options []tapclient.Option
 	// Settings are what the options were made from, for who explains them: flags over environment over
-	// context. Secrets are not among them.
+	// context. Secrets are not among them: values of headers are empty, and User is the name.
 	Settings contexts.Context
+	// Credentials says which credentials are sent, in words without secrets; "" for none.
+	Credentials string
+	// Pods are those of --kube, which find and make the connections; else nil.
+	Pods *kube.Pods
 }
 
 // Connect finds the collectors: arguments, else --kube, else $REMOTETAP_ENDPOINT, else the context's,
 // else localhost:12001. It reads the files that this needs, and may ask for a password. For --kube it
 // talks to the cluster, until ctx is done.
+//
+// The file's current context is about its own collectors: if others are named by arguments, --kube or
+// the environment, none of it holds. One that is named by --context or $REMOTETAP_CONTEXT holds for
+// them too.
 func (a *App) Connect(ctx context.Context, endpoints []string) (Connection, error) {
-	settings, err := a.settings()
+	if len(endpoints) > 0 && a.connection.Kube != "" {
+		return Connection{}, Usage("--kube finds the endpoints: leave out %s", strings.Join(endpoints, " "))
+	}
+	if len(endpoints) == 0 && a.connection.Kube == "" && a.connection.context == "" {
+		endpoints = splitEndpoints(a.Getenv("REMOTETAP_ENDPOINT"))
+	}
+	settings, err := a.settings(len(endpoints) > 0)
 	if err != nil {
 		return Connection{}, &Error{Code: CodeUsage, Err: err}
 	}
 	connection := Connection{Endpoints: endpoints, Settings: settings}
-	if connection.Options, err = a.options(settings); err != nil {
+	if len(endpoints) > 0 {
+		connection.Settings.Kube = "" // a context's pods are not what was asked for
+	}
+	if connection.Credentials, connection.Options, err = a.options(connection.Settings); err != nil {
 		return Connection{}, &Error{Code: CodeUsage, Err: err}
 	}
+	connection.Settings = connection.Settings.WithoutSecrets()
 	switch {
-	case len(endpoints) > 0 && a.connection.Kube != "":
-		return Connection{}, Usage("--kube finds the endpoints: leave out %s", strings.Join(endpoints, " "))
 	case len(endpoints) > 0:
-	case a.connection.Kube != "":
-		return connection, a.toPods(ctx, &connection)
-	case a.Getenv("REMOTETAP_ENDPOINT") != "" && a.connection.context == "":
-		connection.Endpoints = splitEndpoints(a.Getenv("REMOTETAP_ENDPOINT"))
 	case settings.Kube != "":
 		return connection, a.toPods(ctx, &connection)
 	case len(settings.Endpoints) > 0:
@@ -93,19 +111,26 @@ func (a *App) Connect(ctx context.Context, endpoints []string) (Connection, erro
 // toPods has a connection go to the pods of --kube.
 func (a *App) toPods(ctx context.Context, connection *Connection) error {
 	s := connection.Settings
-	endpoint, options, err := kube.Connect(ctx, kube.Settings{
-		Target: s.Kube, Kubeconfig: s.Kubeconfig, Context: s.KubeContext, Port: a.connection.port,
+	pods, err := kube.Connect(ctx, kube.Settings{
+		Target: s.Kube, Kubeconfig: s.Kubeconfig, Context: s.KubeContext, Port: cmp.Or(s.KubePort, tapclient.DefaultPort),
+		Warn: func(text string) { a.Say("%s", text) },
 	})
-	if err != nil {
+	switch {
+	case errors.As(err, new(*kube.TargetError)):
+		return &Error{Code: CodeUsage, Err: err}
+	case errors.As(err, new(*kube.ForbiddenError)):
+		return &Error{Code: CodeRefused, Err: err}
+	case err != nil:
 		return err
 	}
-	connection.Endpoints = []string{endpoint}
-	connection.Options = append(connection.Options, options...)
+	connection.Pods = pods
+	connection.Endpoints = []string{pods.Endpoint()}
+	connection.Options = append(connection.Options, pods.Options()...)
 	return nil
 }
 
 func splitEndpoints(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 // Dial connects and makes a client. The caller closes it.
@@ -114,15 +139,46 @@ func (a *App) Dial(ctx context.Context, endpoints []string, more ...tapclient.Op
 	if err != nil {
 		return nil, err
 	}
-	client, err := tapclient.Dial(ctx, strings.Join(connection.Endpoints, ","), append(connection.Options, more...)...)
+	return connection.Dial(ctx, connection.Endpoints, more...)
+}
+
+// Dial makes a client of some endpoints, with the connection's options and more. The caller closes it.
+func (c Connection) Dial(ctx context.Context, endpoints []string, more ...tapclient.Option) (*tapclient.Client, error) {
+	client, err := tapclient.Dial(ctx, strings.Join(endpoints, ","), slices.Concat(c.Options, more)...)
 	if err != nil {
-		return nil, &Error{Code: CodeUsage, Err: err}
+		return nil, &Error{Code: CodeUsage, Err: inFlags(err)}
 	}
 	return client, nil
 }
 
-// settings are the flags, over what the context says.
-func (a *App) settings() (contexts.Context, error) {
+// inFlags puts the names of flags in the place of tapclient's options, which users do not know.
+func inFlags(err error) error {
+	text := strings.NewReplacer(
+		"tapclient: ", "",
+		"WithAllowPlaintextCredentials", "--plaintext",
+		"WithBearerTokenFile", "--token-file",
+		"WithBearerToken", "REMOTETAP_TOKEN",
+		"WithBasicAuth", "--user",
+		"WithHeader", "--header",
+	).Replace(err.Error())
+	return &worded{text, err}
+}
+
+// worded is an error in other words.
+type worded struct {
+	text string
+	err  error
+}
+
+// Error is the words.
+func (e *worded) Error() string { return e.text }
+
+// Unwrap returns the error.
+func (e *worded) Unwrap() error { return e.err }
+
+// settings are the flags, over the environment, over what the context says. If the endpoints come from
+// elsewhere, only a context that was named counts.
+func (a *App) settings(elsewhere bool) (contexts.Context, error) {
 	path, must := a.connection.config, true
 	if path == "" {
 		path, must = contexts.Path(a.Getenv), a.Getenv("REMOTETAP_CONFIG") != ""
@@ -131,20 +187,44 @@ func (a *App) settings() (contexts.Context, error) {
 	if err != nil {
 		return contexts.Context{}, err
 	}
-	name := a.connection.context
-	if name == "" {
-		name = a.Getenv("REMOTETAP_CONTEXT")
+	name := cmp.Or(a.connection.context, a.Getenv("REMOTETAP_CONTEXT"))
+	var found contexts.Context
+	if name != "" || !elsewhere && a.connection.Kube == "" {
+		if found, err = file.Find(name); err != nil {
+			return contexts.Context{}, err
+		}
 	}
-	found, err := file.Find(name)
-	if err != nil {
-		return contexts.Context{}, err
-	}
-	over(&found, a.connection.Context)
+	a.environment(&found)
+	a.overlay(&found)
 	return found, nil
 }
 
-// over puts what is given in flags over what a context says.
-func over(c *contexts.Context, flags contexts.Context) {
+// environment puts what the environment says over what a context says.
+func (a *App) environment(c *contexts.Context) {
+	if token := a.Getenv("REMOTETAP_TOKEN"); token != "" {
+		c.WithoutCredentials()
+	}
+	if a.Getenv("REMOTETAP_PASSWORD") != "" {
+		c.PasswordFile = ""
+	}
+}
+
+// overlay puts what is given in flags over what a context says.
+func (a *App) overlay(c *contexts.Context) {
+	flags := &a.connection
+	// Flags that exclude what a context may say.
+	if flags.TokenFile != "" || flags.User != "" && flags.User != c.User {
+		c.WithoutCredentials()
+	}
+	if flags.Plaintext {
+		c.CACert, c.Cert, c.Key, c.ServerName, c.InsecureSkipVerify = "", "", "", "", false
+	}
+	if flags.CACert != "" || flags.Cert != "" || flags.ServerName != "" || flags.InsecureSkipVerify {
+		c.Plaintext = false
+	}
+	if flags.Kube != "" {
+		c.Endpoints = nil
+	}
 	for _, s := range []struct {
 		to   *string
 		from string
@@ -152,6 +232,7 @@ func over(c *contexts.Context, flags contexts.Context) {
 		{&c.Kube, flags.Kube},
 		{&c.Kubeconfig, flags.Kubeconfig},
 		{&c.KubeContext, flags.KubeContext},
+		{&c.KubePort, flags.KubePort},
 		{&c.CACert, flags.CACert},
 		{&c.Cert, flags.Cert},
 		{&c.Key, flags.Key},
@@ -164,120 +245,10 @@ func over(c *contexts.Context, flags contexts.Context) {
 			*s.to = s.from
 		}
 	}
-	c.InsecureSkipVerify = c.InsecureSkipVerify || flags.InsecureSkipVerify
-	c.Plaintext = c.Plaintext || flags.Plaintext
-}
-
-// options turns settings into those of tapclient.
-func (a *App) options(s contexts.Context) ([]tapclient.Option, error) {
-	options := []tapclient.Option{tapclient.WithUserAgent("remotetap/" + a.Version)}
-	if s.Plaintext && (s.CACert != "" || s.Cert != "" || s.ServerName != "" || s.InsecureSkipVerify) {
-		return nil, errors.New("--plaintext is without TLS, and --cacert, --cert, --server-name and --insecure-skip-verify are about TLS: leave one of them out")
+	if flags.changed("insecure-skip-verify") {
+		c.InsecureSkipVerify = flags.InsecureSkipVerify
 	}
-	if s.CACert != "" {
-		options = append(options, tapclient.WithCAFile(s.CACert))
-	}
-	if (s.Cert == "") != (s.Key == "") {
-		return nil, errors.New("--cert and --key belong together: give both")
-	}
-	if s.Cert != "" {
-		options = append(options, tapclient.WithClientCertificate(s.Cert, s.Key))
-	}
-	if s.ServerName != "" {
-		options = append(options, tapclient.WithServerName(s.ServerName))
-	}
-	if s.InsecureSkipVerify {
-		options = append(options, tapclient.WithInsecureSkipVerify())
-	}
-	if s.Plaintext || s.Kube != "" { // a port-forward is encrypted
-		options = append(options, tapclient.WithAllowPlaintextCredentials())
-	}
-	credentials, err := a.credentials(s)
-	if err != nil {
-		return nil, err
-	}
-	headers, err := a.headers(s)
-	return append(append(options, credentials...), headers...), err
-}
-
-// credentials are those of the Authorization header.
-func (a *App) credentials(s contexts.Context) ([]tapclient.Option, error) {
-	token := a.Getenv("REMOTETAP_TOKEN")
-	switch {
-	case s.User != "" && s.TokenFile != "":
-		return nil, errors.New("--user and --token-file are two ways to say who you are: keep one of them")
-	case s.TokenFile != "":
-		return []tapclient.Option{tapclient.WithBearerTokenFile(s.TokenFile)}, nil
-	case s.User != "":
-		user, password, err := a.password(s)
-		return []tapclient.Option{tapclient.WithBasicAuth(user, password)}, err
-	case token != "":
-		return []tapclient.Option{tapclient.WithBearerToken(token)}, nil
-	}
-	return nil, nil
-}
-
-// password finds the password of a user, who may be given as NAME:PASSWORD like curl's.
-func (a *App) password(s contexts.Context) (user, password string, err error) {
-	if user, password, ok := strings.Cut(s.User, ":"); ok {
-		return user, password, nil
-	}
-	if s.PasswordFile != "" {
-		text, err := os.ReadFile(s.PasswordFile)
-		return s.User, strings.TrimRight(string(text), "\r\n"), err
-	}
-	if password := a.Getenv("REMOTETAP_PASSWORD"); password != "" {
-		return s.User, password, nil
-	}
-	in, ok := a.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", "", fmt.Errorf("--user %s: there is no password; give --password-file or REMOTETAP_PASSWORD", s.User)
-	}
-	fmt.Fprintf(a.Err, "Password of %s: ", s.User)
-	text, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(a.Err)
-	return s.User, string(text), err
-}
-
-// headers are those of --header and of the context.
-func (a *App) headers(s contexts.Context) ([]tapclient.Option, error) {
-	var options []tapclient.Option
-	for name, value := range s.Headers {
-		options = append(options, tapclient.WithHeader(name, value))
-	}
-	for _, header := range a.connection.headers {
-		lines := []string{header}
-		if file, ok := strings.CutPrefix(header, "@"); ok {
-			var err error
-			if lines, err = linesOf(file); err != nil {
-				return nil, fmt.Errorf("--header: %w", err)
-			}
-		}
-		for _, line := range lines {
-			name, value, ok := strings.Cut(line, ":")
-			if !ok { // it may hold a secret, so it is not repeated
-				return nil, errors.New("--header: a header has no colon; write it as 'NAME: VALUE'")
-			}
-			options = append(options, tapclient.WithHeader(strings.TrimSpace(name), strings.TrimSpace(value)))
-		}
-	}
-	return options, nil
-}
-
-// linesOf reads the lines of a file that are not empty.
-func linesOf(path string) ([]string, error) {
-	file, err := os.Open(path) //nolint:gosec // the user names it
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	var lines []string
-	for scanner := bufio.NewScanner(file); ; {
-		if !scanner.Scan() {
-			return lines, scanner.Err()
-		}
-		if line := strings.TrimSpace(scanner.Text()); line != "" {
-			lines = append(lines, line)
-		}
+	if flags.changed("plaintext") {
+		c.Plaintext = flags.Plaintext
 	}
 }

@@ -38,7 +38,7 @@ func SelectionFlags(flags *pflag.FlagSet, options ...string) *Selecting {
 	}
 	for _, o := range selection.Options() {
 		if slices.Contains(options, o.Name) {
-			flags.Var(&parameter{into: s.values, name: o.Name, placeholder: o.Value}, o.Name, plain(o.Help))
+			flags.Var(&parameter{into: s.values, name: o.Name, placeholder: o.Value}, o.Name, optionHelp(o))
 		}
 	}
 	return s
@@ -50,13 +50,29 @@ func flagOf(name string) string { return strings.NewReplacer("_", "-", ".", "-")
 // plain is a text of the tables without the marks of Markdown, which pflag would take for a name.
 func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
 
+// optionHelp is an option's help as that of a flag: not a sentence, with an example and the default.
+func optionHelp(o selection.Option) string {
+	text := strings.TrimSuffix(plain(o.Help), ".")
+	_, example, _ := strings.Cut(o.Example, "=")
+	return strings.ToLower(text[:1]) + text[1:] + "; for instance " + example + " (default " + o.Default + ")"
+}
+
+// criterionHelp is what a criterion keeps, with an example where its value has a syntax of its own.
+func criterionHelp(c selection.Criterion) string {
+	if !slices.Contains([]string{"DURATION", "SEVERITY", "SHARE", "OTTL"}, c.Value) {
+		return plain(c.Matches)
+	}
+	_, example, _ := strings.Cut(c.Example, "=")
+	return plain(c.Matches) + "; for instance " + example
+}
+
 func (s *Selecting) criterion(flags *pflag.FlagSet, c selection.Criterion) {
 	if c.Name == selection.AttributeName {
 		flags.Var(&attribute{into: s.values}, "attr", plain(c.Matches)+"; KEY!=TEXT keeps the others")
 		return
 	}
 	name := flagOf(c.Name)
-	flags.Var(&parameter{into: s.values, name: c.Name, placeholder: c.Value, repeats: c.Repeats}, name, plain(c.Matches))
+	flags.Var(&parameter{into: s.values, name: c.Name, placeholder: c.Value, repeats: c.Repeats}, name, criterionHelp(c))
 	if c.Value == "true|false" {
 		flags.Lookup(name).NoOptDefVal = "true"
 	}

@@ -38,8 +38,8 @@ func TotalsWords(t tapclient.Totals) string {
 	return b.String()
 }
 
-// lossWords is the status line: what was lost so far; "" if nothing was.
-func lossWords(l tapclient.Ledger) string {
+// LossWords is what was lost so far; "" if nothing was.
+func LossWords(l tapclient.Ledger) string {
 	var parts []string
 	if lost := l.Lost(); lost > 0 {
 		parts = append(parts, fmt.Sprintf("dropped %s of %s: %s", Number(lost), Number(l.Matched), reasons(l.Dropped)))
@@ -48,6 +48,17 @@ func lossWords(l tapclient.Ledger) string {
 		parts = append(parts, fmt.Sprintf("skipped %s of %s (max_overhead)", Number(l.Skipped), Number(l.Seen)))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// statusWords are the status line: what was lost, or why nothing is to be seen yet; "" if all is well.
+func statusWords(t tapclient.Totals) string {
+	if loss := LossWords(t.Ledger); loss != "" || t.Received.Items > 0 || t.Ledger.Matched > 0 {
+		return loss
+	}
+	if t.Ledger.Seen == 0 {
+		return "waiting: nothing has passed yet"
+	}
+	return fmt.Sprintf("waiting: %s passed, none of it is selected", Number(t.Ledger.Seen))
 }
 
 // reasons are those of a ledger's dropped items, the most important first.

@@ -23,6 +23,14 @@ type Watcher struct {
 	Stats func(*tapclient.Stats) error
 	// Event gets all events, before the others, for who needs more than words about the connections.
 	Event func(tapclient.Event) error
+	// Totals gets the sums over all collectors and connections, after each account that a server tells
+	// and all that happens to connections.
+	Totals func(tapclient.Totals)
+	// Status makes the status line, each second; nil for one that says what was lost.
+	Status func(tapclient.Totals) string
+	// Ready is called once, when the flags have been read and whatever had to be asked of the user has
+	// been: from then on the terminal is the command's. There may be no collector yet.
+	Ready func()
 	// Silent says nothing about connections and losses: the command shows them itself.
 	Silent bool
 	// Options are those of tapclient.Dial besides the flags'.
@@ -50,9 +58,18 @@ func (a *App) Watch(ctx context.Context, endpoints []string, selection tapclient
 	if err != nil {
 		return tapclient.Totals{}, err
 	}
-	news := &news{app: a, stream: stream, silent: w.Silent}
+	if w.Ready != nil {
+		w.Ready()
+	}
+	news := &news{app: a, stream: stream, silent: w.Silent, status: w.Status}
+	if news.status == nil {
+		news.status = statusWords
+	}
 	err = a.follow(ctx, stream, w, news)
 	a.Status("")
+	if ctx.Err() != nil && !w.Silent {
+		a.wipe()
+	}
 	stream.Close() // before the totals: then the account is complete
 	if errors.Is(err, ErrEnough) || errors.Is(err, io.EOF) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		err = nil
@@ -83,6 +100,9 @@ func (a *App) follow(ctx context.Context, stream *tapclient.Stream, w Watcher, n
 				err = w.Stats(e)
 			}
 		}
+		if _, isBatch := event.(*tapclient.Batch); !isBatch && w.Totals != nil {
+			w.Totals(stream.Totals())
+		}
 		if err != nil {
 			return err
 		}
@@ -94,7 +114,9 @@ type news struct {
 	app    *App
 	stream *tapclient.Stream
 	silent bool
+	status func(tapclient.Totals) string
 	hinted string // the hints that were said last
+	came   bool   // telemetry did
 }
 
 func (n *news) tell(event tapclient.Event) {
@@ -102,6 +124,11 @@ func (n *news) tell(event tapclient.Event) {
 		return
 	}
 	switch e := event.(type) {
+	case *tapclient.Batch:
+		if !n.came { // nobody waits any more
+			n.came = true
+			n.app.Status(n.status(n.stream.Totals()))
+		}
 	case *tapclient.Up:
 		if e.Attempt > 1 {
 			n.app.Say("%s: connected", e.From())
@@ -118,7 +145,7 @@ func (n *news) tell(event tapclient.Event) {
 		}
 	case *tapclient.Stats:
 		n.hint(e.Hints)
-		n.app.Status(lossWords(n.stream.Totals().Ledger))
+		n.app.Status(n.status(n.stream.Totals()))
 	}
 }
 

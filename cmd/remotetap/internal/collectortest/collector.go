@@ -178,7 +178,7 @@ func factories() (otelcol.Factories, error) {
 	var errs [4]error
 	made.Receivers, errs[0] = otelcol.MakeFactoryMap[receiver.Factory](otlpreceiver.NewFactory())
 	made.Processors, errs[1] = otelcol.MakeFactoryMap[processor.Factory](
-		remotetapprocessor.NewFactory(), probabilisticsamplerprocessor.NewFactory())
+		remotetapprocessor.NewFactory(), probabilisticsamplerprocessor.NewFactory(), newEditorFactory())
 	made.Exporters, errs[2] = otelcol.MakeFactoryMap[exporter.Factory](nopexporter.NewFactory())
 	made.Extensions, errs[3] = otelcol.MakeFactoryMap[extension.Factory](
 		basicauthextension.NewFactory(), bearertokenauthextension.NewFactory())

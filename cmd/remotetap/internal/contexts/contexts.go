@@ -28,20 +28,39 @@ type File struct {
 
 // Context is how some collectors are reached. Each key is a flag of the same name.
 type Context struct {
-	Endpoints          []string          `yaml:"endpoints"`
-	Kube               string            `yaml:"kube"`
-	Kubeconfig         string            `yaml:"kubeconfig"`
-	KubeContext        string            `yaml:"kube-context"`
-	CACert             string            `yaml:"cacert"`
-	Cert               string            `yaml:"cert"`
-	Key                string            `yaml:"key"`
-	ServerName         string            `yaml:"server-name"`
-	InsecureSkipVerify bool              `yaml:"insecure-skip-verify"`
-	Plaintext          bool              `yaml:"plaintext"`
-	TokenFile          string            `yaml:"token-file"`
-	User               string            `yaml:"user"`
-	PasswordFile       string            `yaml:"password-file"`
-	Headers            map[string]string `yaml:"headers"`
+	Endpoints          []string          `yaml:"endpoints,omitempty"`
+	Kube               string            `yaml:"kube,omitempty"`
+	Kubeconfig         string            `yaml:"kubeconfig,omitempty"`
+	KubeContext        string            `yaml:"kube-context,omitempty"`
+	KubePort           string            `yaml:"kube-port,omitempty"`
+	CACert             string            `yaml:"cacert,omitempty"`
+	Cert               string            `yaml:"cert,omitempty"`
+	Key                string            `yaml:"key,omitempty"`
+	ServerName         string            `yaml:"server-name,omitempty"`
+	InsecureSkipVerify bool              `yaml:"insecure-skip-verify,omitempty"`
+	Plaintext          bool              `yaml:"plaintext,omitempty"`
+	TokenFile          string            `yaml:"token-file,omitempty"`
+	User               string            `yaml:"user,omitempty"`
+	PasswordFile       string            `yaml:"password-file,omitempty"`
+	Headers            map[string]string `yaml:"headers,omitempty"`
+}
+
+// WithoutCredentials takes out who the context says that one is, for who says it in another way.
+func (c *Context) WithoutCredentials() {
+	c.User, c.PasswordFile, c.TokenFile = "", "", ""
+	c.Headers = maps.Clone(c.Headers)
+	maps.DeleteFunc(c.Headers, func(name, _ string) bool { return strings.EqualFold(name, "authorization") })
+}
+
+// WithoutSecrets is the context as it can be shown: the values of headers are empty, and so is a
+// password in User.
+func (c Context) WithoutSecrets() Context {
+	c.User, _, _ = strings.Cut(c.User, ":")
+	c.Headers = maps.Clone(c.Headers)
+	for name := range c.Headers {
+		c.Headers[name] = ""
+	}
+	return c
 }
 
 // Path is where the file is: $REMOTETAP_CONFIG, else remotetap/config.yaml in $XDG_CONFIG_HOME or
@@ -75,12 +94,12 @@ func Read(path string, must bool) (File, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return file, fmt.Errorf("%s: %w", path, err)
+		return File{}, fmt.Errorf("%s: %w", path, explain(err))
 	}
 	for _, name := range slices.Sorted(maps.Keys(file.Contexts)) {
 		c := file.Contexts[name]
-		if len(c.Endpoints) > 0 && c.Kube != "" {
-			return file, fmt.Errorf("%s: contexts: %s has endpoints and kube: keep one of them", path, name)
+		if problem := c.problem(); problem != "" {
+			return File{}, fmt.Errorf("%s: contexts: %s %s", path, name, problem)
 		}
 		for _, at := range []*string{&c.Kubeconfig, &c.CACert, &c.Cert, &c.Key, &c.TokenFile, &c.PasswordFile} {
 			*at = beside(path, *at)
@@ -88,6 +107,26 @@ func Read(path string, must bool) (File, error) {
 		file.Contexts[name] = c
 	}
 	return file, nil
+}
+
+// problem is what does not go together; "" if all does.
+func (c Context) problem() string {
+	switch {
+	case len(c.Endpoints) > 0 && c.Kube != "":
+		return "has endpoints and kube: keep one of them"
+	case slices.Contains(c.Endpoints, ""):
+		return "has an empty endpoint: write HOST:PORT"
+	case c.User != "" && c.TokenFile != "":
+		return "has user and token-file, which are two ways to say who you are: keep one of them"
+	case strings.Contains(c.User, ":"):
+		return "has a password in user: put it into a file, and name that with password-file"
+	case (c.Cert == "") != (c.Key == ""):
+		return "needs both of cert and key, or neither"
+	case c.Plaintext && (c.CACert != "" || c.Cert != "" || c.ServerName != "" || c.InsecureSkipVerify):
+		return "has plaintext, which is without TLS, and keys about TLS: keep one of them"
+	default:
+		return ""
+	}
 }
 
 // beside is a path that may be relative to the directory of the file that names it.

@@ -23,6 +23,9 @@ type Terminal struct {
 	IsTerminal bool
 	// Color says that it shows colours, and that nobody has asked for none (NO_COLOR, TERM=dumb).
 	Color bool
+	// Unicode says that the locale's characters are UTF-8 (LC_ALL, LC_CTYPE, LANG), so that lines and
+	// arrows may be drawn; else ASCII has to do.
+	Unicode bool
 
 	columns string // of the environment, for what has no size
 	fd      int
@@ -31,7 +34,7 @@ type Terminal struct {
 // Of finds out what a writer is. The environment's NO_COLOR (https://no-color.org), FORCE_COLOR,
 // TERM and COLUMNS are heard.
 func Of(w io.Writer, getenv func(string) string) Terminal {
-	t := Terminal{columns: getenv("COLUMNS"), fd: -1}
+	t := Terminal{columns: getenv("COLUMNS"), fd: -1, Unicode: isUnicode(getenv)}
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		t.fd = int(file.Fd())
 		t.IsTerminal = getenv("TERM") != "dumb"
@@ -56,6 +59,30 @@ func (t Terminal) Width() int {
 	return defaultWidth
 }
 
+// defaultHeight is the height, in lines, of what does not tell its own.
+const defaultHeight = 24
+
+// Height is how many lines there are now.
+func (t Terminal) Height() int {
+	if t.fd >= 0 {
+		if _, height, err := term.GetSize(t.fd); err == nil && height > 0 {
+			return height
+		}
+	}
+	return defaultHeight
+}
+
+// isUnicode reports whether the locale's characters are UTF-8. As POSIX has it, the first of the
+// variables that is set decides, and without any it is the C locale.
+func isUnicode(getenv func(string) string) bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale := strings.ToLower(getenv(name)); locale != "" {
+			return strings.Contains(strings.ReplaceAll(locale, "-", ""), "utf8")
+		}
+	}
+	return false
+}
+
 // Lines is a text of strangers in which only the ends of lines mean what they say.
 func Lines(text string) string {
 	lines := strings.Split(text, "\n")
@@ -69,6 +96,14 @@ func Lines(text string) string {
 // own in it stay whole.
 func Cut(text string, columns int) string {
 	return ansi.Truncate(text, max(columns, 0), "…")
+}
+
+// Cut shortens a text like the function Cut, with a mark that the terminal's locale has.
+func (t Terminal) Cut(text string, columns int) string {
+	if t.Unicode {
+		return Cut(text, columns)
+	}
+	return ansi.Truncate(text, max(columns, 0), "..")
 }
 
 // Fit makes a text exactly so many columns wide, cut or with spaces behind.
