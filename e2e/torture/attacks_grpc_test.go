@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
+	"time"
 )
 
 // grpcMessage is a message behind its prefix (gRPC over HTTP/2, "Length-Prefixed-Message").
@@ -34,6 +35,20 @@ func calls(path string, message []byte, more ...string) func(*hostile2) {
 	}
 }
 
+// bytewise makes an attack whose message comes in frames of one byte, as long as `more` tells.
+func bytewise(path string, more func(*hostile2) bool) func(*hostile2) {
+	return func(h *hostile2) {
+		stream, _ := h.open("POST", path, false, "content-type", "application/grpc")
+		for _, b := range grpcMessage(0, 60000, make([]byte, 60000)) {
+			if !more(h) || h.WriteData(stream, false, []byte{b}) != nil {
+				return
+			}
+			h.a.tried()
+		}
+		h.a.wait(h.conn) // or it would be a flood of connections, and keep the machine busy by itself
+	}
+}
+
 // attacksOnGRPC send messages that are none, or too much.
 func attacksOnGRPC() []attack {
 	const listPoints, tap = pathOf + "ListPoints", pathOf + "Tap"
@@ -54,16 +69,8 @@ func attacksOnGRPC() []attack {
 			calls(listPoints, grpcMessage(0, len(message), message))(h)
 		})},
 		{name: "a thousand empty messages in one call", run: onHTTP2(calls(listPoints, bytes.Repeat(grpcMessage(0, 0, nil), 1000)))},
-		{name: "messages one byte at a time", clients: 60, run: onHTTP2(func(h *hostile2) {
-			stream, _ := h.open("POST", tap, false, "content-type", "application/grpc")
-			message := grpcMessage(0, 60000, make([]byte, 60000))
-			for i := range message {
-				if h.a.over() || h.WriteData(stream, false, message[i:i+1]) != nil {
-					return
-				}
-				h.a.tried()
-			}
-		})},
+		{name: "messages one byte at a time", clients: 60, run: onHTTP2(bytewise(tap, func(h *hostile2) bool { return pause(h.a.ctx, 2*time.Millisecond) }))},
+		{name: "a flood of messages one byte at a time", run: onHTTP2(bytewise(tap, func(h *hostile2) bool { return !h.a.over() }))},
 		{name: "methods that there are not", run: onHTTP2(calls("/no.such.Service/"+strings.Repeat("z", 1000), grpcMessage(0, 0, nil)))},
 		{name: "streams of reflection that are held", run: onHTTP2(func(h *hostile2) {
 			for range 200 {

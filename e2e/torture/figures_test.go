@@ -51,7 +51,7 @@ func (f *figures) rounds() int {
 // window is how long each measurement takes.
 func (f *figures) window() time.Duration {
 	if f.long {
-		return time.Second
+		return 700 * time.Millisecond
 	}
 	return 150 * time.Millisecond
 }
@@ -68,10 +68,9 @@ const (
 	tableEnd   = "<!-- end of generated: torture -->"
 )
 
-// write puts the table into a file, between its markers.
+// write puts the table into a file, between its markers. That of a run that failed says what failed.
 func (f *figures) write(t *testing.T, file string) {
 	t.Helper()
-	require.False(t, t.Failed(), "the figures of a run that failed are not written")
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	before, rest, found := strings.Cut(string(text), tableBegin)
