@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,10 +28,19 @@ var version string
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of Write, which ends the command quietly
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The second Ctrl-C ends a command that does not.
-	context.AfterFunc(ctx, stop)
+	afterGrace(ctx, stop)
 	code := run(ctx, os.Args[1:], app.System{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Version: versionOf()})
 	os.Exit(int(code))
+}
+
+// grace is how long after the first Ctrl-C another does not count: timeout(1) and others signal a command
+// and its group, so that one that is sent arrives twice.
+const grace = 500 * time.Millisecond
+
+// afterGrace has the second Ctrl-C end a command that the first, which ends ctx, does not: stop gives the
+// signals their own effect back.
+func afterGrace(ctx context.Context, stop func()) {
+	context.AfterFunc(ctx, func() { time.AfterFunc(grace, stop) })
 }
 
 // run is the command with its arguments.

@@ -69,6 +69,7 @@ addresses of a name), by --kube, $REMOTETAP_ENDPOINT, or a context of the file
 	}
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	refuseUnknownShells(root)
 	complete(a, root)
 	return root
 }

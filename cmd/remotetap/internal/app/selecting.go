@@ -158,6 +158,24 @@ func (s *Selecting) Arguments(args []string, isFile func(string) bool) (Argument
 	return sorted, nil
 }
 
+// Endpoints sorts arguments like Arguments, for commands that read no files: the error says so where isFile
+// takes one for a file.
+func (s *Selecting) Endpoints(args []string, isFile func(string) bool) ([]string, error) {
+	sorted, err := s.Arguments(args, nil)
+	if err != nil {
+		return nil, err
+	}
+	return sorted.Endpoints, NoFiles(sorted.Endpoints, isFile)
+}
+
+// NoFiles is the error of arguments among which isFile finds a file, which is not read; nil if there is none.
+func NoFiles(args []string, isFile func(string) bool) error {
+	if i := slices.IndexFunc(args, isFile); i >= 0 {
+		return Usage("%s is a file, which only remotetap tail and remotetap replay read: name a collector, as HOST:PORT", args[i])
+	}
+	return nil
+}
+
 func signalNames() []string { return selection.AllSignals().Names() }
 
 func isSignal(arg string) bool { return slices.Contains(signalNames(), arg) }

@@ -6,15 +6,23 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/terminal"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
 
 // Number is a count with commas between thousands.
 func Number[T ~int | ~int64 | ~uint64](n T) string { return humanize.Comma(int64(n)) }
+
+// Counted is a number of things, whose plural ends with "s": "1 span", "1,204 spans".
+func Counted[T ~int | ~int64 | ~uint64](n T, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return Number(n) + " " + noun + "s"
+}
 
 // TotalsWords is what tcpdump says at its end, for telemetry: "matched 1,204, received 1,180, dropped 24:
 // rate_limit 24".
@@ -26,6 +34,9 @@ func TotalsWords(t tapclient.Totals) string {
 	} else {
 		b.WriteString(", dropped 0")
 	}
+	if t.Ledger.Pending > 0 {
+		fmt.Fprintf(&b, "; %s more matched after the end", Number(t.Ledger.Pending))
+	}
 	if t.Ledger.Skipped > 0 {
 		fmt.Fprintf(&b, "; %s passed unread (skipped, since taps may take only max_overhead of the collector's time)", Number(t.Ledger.Skipped))
 	}
@@ -33,9 +44,18 @@ func TotalsWords(t tapclient.Totals) string {
 		fmt.Fprintf(&b, "; where failed on %s", Number(t.Ledger.EvalErrors))
 	}
 	if t.Missed > 0 {
-		fmt.Fprintf(&b, "; not connected for %s", short(t.Missed))
+		fmt.Fprintf(&b, "; not connected for %s", terminal.Took(t.Missed))
 	}
 	return b.String()
+}
+
+// withoutRest is the account of a tap that has brought what it was asked for: what was still on its way
+// then is not lost, it is Pending for good.
+func withoutRest(l tapclient.Ledger) tapclient.Ledger {
+	l.Pending += l.Dropped[tapclient.DropTapEnded]
+	l.Dropped = maps.Clone(l.Dropped)
+	delete(l.Dropped, tapclient.DropTapEnded)
+	return l
 }
 
 // LossWords is what was lost so far; "" if nothing was.
@@ -77,21 +97,9 @@ func reasons(dropped map[string]uint64) string {
 
 // missedWords says for how long an origin was not watched.
 func missedWords(m *tapclient.Missed) string {
-	text := "nothing was seen for " + short(m.Duration())
+	text := "nothing was seen for " + terminal.Took(m.Duration())
 	if m.Items > 0 {
 		text += fmt.Sprintf("; %s items that matched before did not arrive", Number(m.Items))
 	}
 	return text
-}
-
-// short is a time with as many digits as matter.
-func short(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	default:
-		return d.Round(time.Second).String()
-	}
 }

@@ -43,8 +43,10 @@ var ErrEnough = errors.New("enough")
 
 // Watch opens taps at all endpoints, as arguments, flags and environment name them, and calls the
 // watcher's functions, one at a time, until the selection has what it asks for, ctx is done (which is no
-// error), or a function fails. It says on stderr which collectors come and go, and what was missed.
-// The totals are returned in any case.
+// error), or a function fails. It says on stderr which collectors come and go, and what was missed. If no
+// collector can be reached, for reasons that last (a name that does not exist, TLS), that is the error.
+// The totals are returned in any case. What was on its way to here when there was all that was asked for
+// counts in their ledger as Pending, not as Dropped.
 func (a *App) Watch(ctx context.Context, endpoints []string, selection tapclient.Selection, w Watcher) (tapclient.Totals, error) {
 	client, err := a.Dial(ctx, endpoints, w.Options...)
 	if err != nil {
@@ -61,7 +63,7 @@ func (a *App) Watch(ctx context.Context, endpoints []string, selection tapclient
 	if w.Ready != nil {
 		w.Ready()
 	}
-	news := &news{app: a, stream: stream, silent: w.Silent, status: w.Status}
+	news := &news{app: a, stream: stream, silent: w.Silent, status: w.Status, count: selection.Count}
 	if news.status == nil {
 		news.status = statusWords
 	}
@@ -74,7 +76,7 @@ func (a *App) Watch(ctx context.Context, endpoints []string, selection tapclient
 	if errors.Is(err, ErrEnough) || errors.Is(err, io.EOF) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		err = nil
 	}
-	return stream.Totals(), err
+	return news.totals(), err
 }
 
 // follow reads the stream to its end.
@@ -86,6 +88,11 @@ func (a *App) follow(ctx context.Context, stream *tapclient.Stream, w Watcher, n
 		}
 		if w.Event != nil {
 			if err := w.Event(event); err != nil {
+				return err
+			}
+		}
+		if _, isDown := event.(*tapclient.Down); isDown {
+			if err := hopeless(stream.Origins()); err != nil {
 				return err
 			}
 		}
@@ -101,7 +108,7 @@ func (a *App) follow(ctx context.Context, stream *tapclient.Stream, w Watcher, n
 			}
 		}
 		if _, isBatch := event.(*tapclient.Batch); !isBatch && w.Totals != nil {
-			w.Totals(stream.Totals())
+			w.Totals(news.totals())
 		}
 		if err != nil {
 			return err
@@ -117,9 +124,23 @@ type news struct {
 	status func(tapclient.Totals) string
 	hinted string // the hints that were said last
 	came   bool   // telemetry did
+	count  uint64 // of the selection; 0 for none
+	over   bool   // its duration is
+}
+
+// totals are the stream's, in which what came after the count or the duration is not lost.
+func (n *news) totals() tapclient.Totals {
+	totals := n.stream.Totals()
+	if n.over || n.count > 0 && totals.Received.Items >= n.count {
+		totals.Ledger = withoutRest(totals.Ledger)
+	}
+	return totals
 }
 
 func (n *news) tell(event tapclient.Event) {
+	if end, isEnd := event.(*tapclient.End); isEnd && end.Reason == tapclient.EndDurationReached {
+		n.over = true
+	}
 	if n.silent {
 		return
 	}
@@ -127,7 +148,7 @@ func (n *news) tell(event tapclient.Event) {
 	case *tapclient.Batch:
 		if !n.came { // nobody waits any more
 			n.came = true
-			n.app.Status(n.status(n.stream.Totals()))
+			n.app.Status(n.status(n.totals()))
 		}
 	case *tapclient.Up:
 		if e.Attempt > 1 {
@@ -145,7 +166,7 @@ func (n *news) tell(event tapclient.Event) {
 		}
 	case *tapclient.Stats:
 		n.hint(e.Hints)
-		n.app.Status(n.status(n.stream.Totals()))
+		n.app.Status(n.status(n.totals()))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/recording"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
 
@@ -90,6 +91,9 @@ func Command(a *app.App) *cobra.Command {
 
 // prepare checks what the user wrote.
 func prepare(a *app.App, o options, selecting *app.Selecting, args []string) (*run, error) {
+	if err := app.NoFiles(args[:min(2, len(args))], recording.IsFile); err != nil {
+		return nil, err
+	}
 	if len(args) < 2 {
 		return nil, app.Usage("name two tap points: remotetap compare POINT_A POINT_B; `remotetap points` lists them")
 	}
@@ -115,7 +119,7 @@ func prepare(a *app.App, o options, selecting *app.Selecting, args []string) (*r
 		}
 		r.expected = &expected
 	}
-	arguments, err := selecting.Arguments(args[2:], nil)
+	r.endpoints, err = selecting.Endpoints(args[2:], recording.IsFile)
 	switch {
 	case err != nil:
 		return nil, err
@@ -124,7 +128,6 @@ func prepare(a *app.App, o options, selecting *app.Selecting, args []string) (*r
 	case selecting.Given("sample"):
 		return nil, app.Usage("--sample picks traces as samplers do, so it would find just what they keep: use --look for less work")
 	}
-	r.endpoints = arguments.Endpoints
 	r.selection, err = selecting.Request()
 	return r, err
 }

@@ -57,6 +57,8 @@ type lookReport struct {
 	Missing  int     `json:"items_vanished"`
 	New      int     `json:"items_new"`
 	Compared uint64  `json:"items_compared"`
+
+	began, until time.Duration // what passed the first point then, since the counting began
 }
 
 type groupReport struct {
@@ -157,11 +159,13 @@ func rounded(f float64, digits int) float64 {
 // lookedAt adds what the items tell.
 func (w *watch) lookedAt(r *report) {
 	s := w.sample
-	f := s.find(w.window(), w.options.top)
+	window := w.window()
+	f := s.find(window, w.options.top)
 	r.found = f
 	r.LookedAt = &lookReport{
 		Share: w.look.share() / math.Pow(2, float64(s.level)), Items: f.items, Traces: f.traces, Whole: f.whole, Part: f.part, Gone: f.gone,
 		Missing: f.missing, New: f.extra, Compared: s.compared,
+		began: w.lookUp, until: window.until,
 	}
 	if f.errors.items > 0 {
 		r.Errors = &groupReport{Items: f.errors.items, shareReport: reportOf(f.errors.kept)}

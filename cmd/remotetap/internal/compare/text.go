@@ -60,7 +60,8 @@ func (r *report) look(b *sheet, top int) {
 		return
 	}
 	b.wrapped(fmt.Sprintf("Looked at %s: %s of %s, of which %s came whole, %s in part, %s not at all.", part(l.Share, r),
-		counted(l.Items, noun(r)), counted(l.Traces, "trace"), app.Number(l.Whole), app.Number(l.Part), app.Number(l.Gone)))
+		app.Counted(l.Items, noun(r)), app.Counted(l.Traces, "trace"), app.Number(l.Whole), app.Number(l.Part), app.Number(l.Gone)))
+	b.wrapped(r.edges())
 	b.line("")
 	rows := table{{"service", noun(r) + "s", "kept", "95 % interval"}}
 	for i, g := range r.Services {
@@ -79,10 +80,22 @@ func (r *report) look(b *sheet, top int) {
 	r.attributes(b, top)
 }
 
+// edges says why the figures of the look are not those of the counts; "" if there is no difference.
+func (r *report) edges() string {
+	l := r.LookedAt
+	if l.Share == 1 && uint64(l.Items) == r.Points[0].Items {
+		return ""
+	}
+	return fmt.Sprintf("The look went from %.1f s to %.1f s, the counts are of everything: so shares differ a little.", l.began.Seconds(), l.until.Seconds())
+}
+
 // attributes lists what has become of them.
 func (r *report) attributes(b *sheet, top int) {
 	b.line("")
-	compared := fmt.Sprintf("Attributes of %s that came to both", counted(r.LookedAt.Compared, noun(r)))
+	compared := fmt.Sprintf("Attributes of %s that came to both", app.Counted(r.LookedAt.Compared, noun(r)))
+	if r.LookedAt.Compared != uint64(r.LookedAt.Items-r.LookedAt.Missing) {
+		compared += " at any time" // and not only while it was looked for what vanished
+	}
 	if len(r.Attributes) == 0 {
 		b.line(compared + ": no difference.")
 		return
@@ -166,7 +179,7 @@ func (b *sheet) names(title, meaning string, all []nameReport, items, more int, 
 		return
 	}
 	b.line("")
-	b.wrapped(fmt.Sprintf("%s: %s %s", title, counted(items, noun), meaning))
+	b.wrapped(fmt.Sprintf("%s: %s %s", title, app.Counted(items, noun), meaning))
 	var rows table
 	for _, n := range all {
 		rows = append(rows, []string{visible(orNone(n.Service)), app.Number(n.Items), visible(n.Name)})
@@ -237,13 +250,6 @@ func part(share float64, r *report) string {
 		return "all " + string(r.Signal)
 	}
 	return fmt.Sprintf("1 of %.0f %s", 1/share, r.Signal)
-}
-
-func counted[T int | uint64](n T, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return app.Number(n) + " " + noun + "s"
 }
 
 func visible(text string) string { return format.Visible(text) }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ func found(text string) *report {
 		Signal: "traces", Seconds: 10,
 		Points:     [2]pointReport{{Point: text, Items: 2_000_000, PerSecond: 200_000}, {Point: "b", Items: 1_000_000, PerSecond: 0.5}},
 		Kept:       share,
-		LookedAt:   &lookReport{Share: 0.125, Items: 1234, Traces: 100, Whole: 50, Gone: 50, Missing: 617, New: 1, Compared: 617},
+		LookedAt:   &lookReport{Share: 0.125, Items: 1234, Traces: 100, Whole: 50, Gone: 50, Missing: 617, New: 1, Compared: 617, began: time.Second, until: 9 * time.Second},
 		Errors:     &groupReport{Items: 3, shareReport: shareReport{Share: &half}},
 		Services:   []groupReport{{Service: text, Items: 1000, shareReport: share}, {Service: "", Items: 234, shareReport: share}, {Service: "third", Items: 1}},
 		Vanished:   []nameReport{{Service: text, Name: text, Items: 600}},
@@ -46,6 +47,7 @@ Kept: 50.0 % (95 % interval: 40.0 % to 60.0 %)
 25.0 % was expected, and 40.0 % to 60.0 % were kept (95 % interval)
 
 Looked at 1 of 8 traces: 1,234 spans of 100 traces, of which 50 came whole, 0 in part, 50 not at all.
+The look went from 1.0 s to 9.0 s, the counts are of everything: so shares differ a little.
 
   service                   spans     kept      95 % interval
   a                         1,000   50.0 %   40.0 % to 60.0 %
@@ -67,6 +69,20 @@ Attributes of 617 spans that came to both:
 
 - mind a
 `, found("a").text(terminalOf(map[string]string{"COLUMNS": "120", "LC_ALL": "C.UTF-8"}), 2))
+}
+
+func TestFiguresThatDifferSayWhy(t *testing.T) {
+	text := func(items int, compared uint64) string {
+		r := found("a")
+		r.Points[0].Items = 1000
+		l := r.LookedAt
+		l.Share, l.Items, l.Missing, l.Compared = 1, items, 400, compared
+		return r.text(terminalOf(map[string]string{"COLUMNS": "120"}), 2)
+	}
+	assert.NotContains(t, text(1000, 600), "The look went", "they agree")
+	assert.Contains(t, text(1000, 600), "600 spans that came to both:")
+	assert.Contains(t, text(900, 700), "The look went from 1.0 s to 9.0 s, the counts are of everything")
+	assert.Contains(t, text(900, 700), "700 spans that came to both at any time:")
 }
 
 func TestNoTextOfStrangersReachesTheTerminal(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/recording"
 	"github.com/remotetap/remotetapprocessor/internal/nearest"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
@@ -57,7 +58,7 @@ It ends with 0 if all is well and 1 if there is a problem.`,
 	flags.DurationVar(&duration, "duration", defaultDuration, "watch what passes for this `TIME`; hints why nothing matches take 5s")
 	flags.StringVarP(&output, "output", "o", "text", "`FORMAT` of the findings: text or json")
 	command.RunE = func(command *cobra.Command, args []string) error {
-		arguments, err := selecting.Arguments(args, nil)
+		endpoints, err := selecting.Endpoints(args, recording.IsFile)
 		if err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ It ends with 0 if all is well and 1 if there is a problem.`,
 			return err
 		}
 		d := &doctor{app: a, want: w, duration: duration}
-		return d.run(command.Context(), arguments.Endpoints, output == "json")
+		return d.run(command.Context(), endpoints, output == "json")
 	}
 	return command
 }
@@ -147,18 +148,10 @@ func verdict(all []report) error {
 	case problems == 0:
 		return nil
 	case len(all) == 1:
-		return fmt.Errorf("%s found", counted(problems, "problem"))
+		return fmt.Errorf("%s found", app.Counted(problems, "problem"))
 	default:
-		return fmt.Errorf("%s found, at %d of %d addresses", counted(problems, "problem"), where, len(all))
+		return fmt.Errorf("%s found, at %d of %d addresses", app.Counted(problems, "problem"), where, len(all))
 	}
-}
-
-// counted is a number of things.
-func counted(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return app.Number(n) + " " + thing + "s"
 }
 
 // examineAll looks at the sites, some at once, and yields the reports in their order.

@@ -149,7 +149,8 @@ func (f *fakeTap) Tap(r *remotetapv1.TapRequest, stream grpc.ServerStreamingServ
 	f.requests = append(f.requests, r)
 	f.mu.Unlock()
 	stats := proto.CloneOf(f.stats)
-	stats.Ledger.Now = timestamppb.New(time.Now().Add(f.ahead))
+	now := time.Now().Add(f.ahead)
+	stats.Ledger.Since, stats.Ledger.Now = timestamppb.New(now.Add(-1500*time.Millisecond)), timestamppb.New(now)
 	err := stream.Send(&remotetapv1.TapResponse{Content: &remotetapv1.TapResponse_Stats{Stats: stats}})
 	<-stream.Context().Done()
 	return err

@@ -113,7 +113,7 @@ func (d *doctor) paragraph(b *strings.Builder, text string, indent int, before s
 	width := d.app.Screen.Width() - indent - ansi.StringWidth(before)
 	text = terminal.Lines(text)
 	if width >= 20 { // narrower, it is better left to the terminal
-		text = ansi.Wrap(text, width, "")
+		text = terminal.Wrap(text, width)
 	}
 	hang := strings.Repeat(" ", indent+ansi.StringWidth(before))
 	for i, line := range strings.Split(text, "\n") {

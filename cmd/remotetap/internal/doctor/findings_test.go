@@ -52,7 +52,7 @@ func TestFindings(t *testing.T) {
 	}{
 		"all is well": {
 			listed(nil), counted(nil), nil,
-			[]string{"✓ traffic   5,000 items passed in 500ms", "            remote_tap: traces 1,234/s, logs 0.2/s", "✓ clock     the collector's agrees"},
+			[]string{"✓ traffic   5,000 items passed in 1.50s", "            remote_tap: traces 1,234/s, logs 0.2/s", "✓ clock     the collector's agrees"},
 			app.CodeDone, 0,
 		},
 		"a signal that is in no pipeline": {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/terminal"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
 
@@ -54,7 +55,11 @@ func (e *examination) traffic(l tapclient.Ledger, rates string) {
 			"nothing passed in %s", e.duration)
 		return
 	}
-	e.ok("traffic", "%s items passed in %s%s", number(l.Seen), e.duration, rates)
+	watched := e.duration
+	if !l.Since.IsZero() { // the account's own time: it goes on a little while the taps end
+		watched = l.Now.Sub(l.Since)
+	}
+	e.ok("traffic", "%s items passed in %s%s", number(l.Seen), terminal.Took(watched), rates)
 	if l.Skipped > 0 {
 		e.problem("losses", lossRemedy(l, e.listing.Limits), "%s of %s items passed unread, since taps may take only so much of the collector's time", number(l.Skipped), number(l.Seen))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/otlpout"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/recording"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
 
@@ -38,12 +39,13 @@ taken for a reason:
   rejected      it took the request and left these out (partial success)
   refused       it refuses the request, and would again
   unsupported   it does not take the signal
-  unavailable   it could not be reached, or was busy, for too long; an answer may have been lost
+  unavailable   it could not be reached, or was busy, for longer than --to-retry, or than --drain
+                at the end; an answer may have been lost
   queue_full    it is slower than the telemetry
-  interrupted   the command ended before an answer
+  interrupted   Ctrl-C, or an error that ends the command, came before an answer
 
-After Ctrl-C it takes up to --drain to send what still waits; another Ctrl-C ends it at once.
-If it ends by itself (--count, --duration) the exit code is 1 if anything was not taken.
+At the end it takes up to --drain to send what still waits; another Ctrl-C ends it at once. If
+it ends by itself (--count, --duration) the exit code is 1 if anything was not taken.
 
 The receiver must not lead back to the tap, as the receiver of the same collector does: then the
 same items would pass again and again. forward notices that after a few rounds and stops. Items
@@ -59,9 +61,9 @@ that pass several tap points are sent once for each; choose one with --point.`,
 	settings := otlpout.Flags(command.Flags())
 	own := &options{}
 	command.Flags().StringVar(&own.queue, "queue", "64MiB", "how much may wait for the receiver, a `SIZE`; what does not fit is counted as queue_full, the oldest first")
-	command.Flags().DurationVar(&own.drain, "drain", 5*time.Second, "how long to go on sending what waits after Ctrl-C")
+	command.Flags().DurationVar(&own.drain, "drain", 5*time.Second, "how long to go on sending what waits at the end, after Ctrl-C, --count or --duration")
 	command.RunE = func(command *cobra.Command, args []string) error {
-		arguments, err := selecting.Arguments(args, nil)
+		endpoints, err := selecting.Endpoints(args, recording.IsFile)
 		if err != nil {
 			return err
 		}
@@ -80,9 +82,9 @@ that pass several tap points are sent once for each; choose one with --point.`,
 		if err != nil {
 			return err
 		}
-		f := &forwarder{app: a, sender: sender, to: settings.To(), drain: own.drain}
+		f := &forwarder{app: a, sender: sender, to: settings.To(), drain: own.drain, points: app.PointsNotice{Done: "sent"}}
 		f.queue = newQueue(int(size), func(items uint64) { sender.Account.Lost(otlpout.QueueFull, items) })
-		return errors.Join(f.run(command.Context(), arguments.Endpoints, request), sender.Close())
+		return errors.Join(f.run(command.Context(), endpoints, request), sender.Close())
 	}
 	return command
 }
@@ -101,16 +103,15 @@ type forwarder struct {
 	// owned by the goroutine that watches
 
 	received uint64
-	points   int // the largest number of points that a tap covers
+	points   app.PointsNotice
 }
 
 // run forwards until there is enough, ctx is done, or it is of no use.
 func (f *forwarder) run(ctx context.Context, endpoints []string, request tapclient.Selection) error {
 	watching, stopWatching := context.WithCancelCause(ctx)
 	defer stopWatching(nil)
-	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopSending()
-	context.AfterFunc(ctx, func() { time.AfterFunc(f.drain, stopSending) })
+	sending, stopSending := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopSending(nil)
 
 	sent := make(chan error, 1)
 	go func() {
@@ -121,14 +122,13 @@ func (f *forwarder) run(ctx context.Context, endpoints []string, request tapclie
 		sent <- err
 	}()
 	totals, err := f.app.Watch(watching, endpoints, request, app.Watcher{Batch: f.take, Stats: f.stats, Status: f.status})
-	f.queue.close()
-	if waiting := f.queue.pending(); waiting > 0 {
-		f.app.Status(fmt.Sprintf("%s: sending what waits, %s items", f.to, app.Number(waiting)))
-	}
-	failed := <-sent
-	f.app.Status("")
+	failed := f.end(ctx, sent, stopSending)
 	// What waits in the queue still, and what the stream had received and not delivered.
-	f.sender.Account.Lost(otlpout.Interrupted, f.queue.pending())
+	rest := otlpout.Interrupted
+	if ctx.Err() == nil && failed == nil {
+		rest = otlpout.Unavailable
+	}
+	f.sender.Account.Lost(rest, f.queue.pending())
 	if totals.Received.Items > f.received {
 		f.sender.Account.Lost(otlpout.Interrupted, totals.Received.Items-f.received)
 	}
@@ -137,6 +137,41 @@ func (f *forwarder) run(ctx context.Context, endpoints []string, request tapclie
 		f.app.Say("%s", app.TotalsWords(totals))
 	}
 	return f.result(ctx, err, failed)
+}
+
+// patience is how long the end may take before there are words about it.
+const patience = 500 * time.Millisecond
+
+// end waits until what is in the queue was sent, for as long as --drain says: longer nobody waits for a
+// receiver, be it after Ctrl-C or not. Ctrl-C meanwhile ends it at once. The error is that of sending.
+func (f *forwarder) end(ctx context.Context, sent <-chan error, stopSending context.CancelCauseFunc) error {
+	f.queue.close()
+	if waiting := f.queue.pending(); waiting > 0 {
+		f.app.Status(fmt.Sprintf("%s: sending what waits, %s items", f.to, app.Number(waiting)))
+	}
+	defer f.app.Status("")
+	interrupted, reason := ctx.Done(), otlpout.ErrTooLate
+	if ctx.Err() != nil {
+		interrupted, reason = nil, context.Cause(ctx)
+	}
+	over := time.After(f.drain)
+	var late <-chan time.Time // never, if nobody waits at all
+	if f.drain > 0 {
+		late = time.After(min(patience, f.drain/2))
+	}
+	for {
+		select {
+		case err := <-sent:
+			return err
+		case <-late:
+			f.app.Say("%s: %s items wait for an answer; going on for up to %v (--drain)", f.to, app.Number(f.queue.pending()), f.drain)
+		case <-interrupted:
+			stopSending(context.Cause(ctx))
+			interrupted = nil
+		case <-over:
+			stopSending(reason)
+		}
+	}
 }
 
 // result is the error of the command.
@@ -164,10 +199,7 @@ func (f *forwarder) take(b *app.Batch) error {
 
 // stats says once that items may come several times.
 func (f *forwarder) stats(s *tapclient.Stats) error {
-	if n := len(s.Points); n > 1 && f.points <= 1 {
-		f.app.Say("%s: items that pass several of its %d tap points are sent once for each; choose one with --point %s", s.From(), n, s.Points[0])
-	}
-	f.points = max(f.points, len(s.Points))
+	f.points.Hear(f.app, s)
 	return nil
 }
 

@@ -23,15 +23,34 @@ import (
 
 // words is a writer that a test reads while another goroutine writes.
 type words struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu      sync.Mutex
+	b       bytes.Buffer
+	waiting string // until this is written
+	written chan struct{}
+}
+
+// await blocks until a text was written.
+func (w *words) await(text string) {
+	w.mu.Lock()
+	if strings.Contains(w.b.String(), text) {
+		w.mu.Unlock()
+		return
+	}
+	w.waiting, w.written = text, make(chan struct{})
+	w.mu.Unlock()
+	<-w.written
 }
 
 // Write writes.
 func (w *words) Write(data []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.b.Write(data)
+	n, err := w.b.Write(data)
+	if w.waiting != "" && strings.Contains(w.b.String(), w.waiting) {
+		w.waiting = ""
+		close(w.written)
+	}
+	return n, err
 }
 
 // String is what was written.
@@ -167,6 +186,40 @@ func TestCtrlCDoesNotWaitForever(t *testing.T) {
 	close(gate)
 	_, _, lost := c.account(t)
 	assert.Equal(t, 20, lost)
+	assert.Contains(t, c.words.String(), "not taken 20: interrupted 20")
+	assert.Contains(t, c.words.String(), "20 items wait for an answer; going on for up to 50ms (--drain)")
+}
+
+func TestAReceiverThatIsDownAtTheEndIsGivenUpAfterDrain(t *testing.T) {
+	collector := collectortest.Start(t, collectortest.Default)
+	receiver := receivertest.Start(t)
+	receiver.Answer = func(int) (int64, string, error) { return 0, "", status.Error(codes.Unavailable, "starting") }
+	c := start(t.Context(), collector.Tap(), "--to", receiver.GRPC, "point=remote_tap", "signal=traces", "--count", "20", "--drain", "50ms")
+	collector.AwaitTaps(1)
+	require.NoError(t, collectortest.NewShop().Send(t.Context(), collector.OTLP(), 0, 5, "traces"))
+	err := <-c.over
+	require.ErrorContains(t, err, "20 of 20 items were not taken")
+	assert.Equal(t, app.CodeFailed, app.CodeOf(err))
+	c.account(t)
+	text := c.words.String()
+	assert.Contains(t, text, "not taken 20: unavailable 20")
+	assert.Equal(t, 1, strings.Count(text, "starting (Unavailable); trying again"), text)
+	assert.Equal(t, 1, strings.Count(text, receiver.GRPC+": 20 items wait for an answer; going on for up to 50ms (--drain)"), text)
+}
+
+func TestCtrlCWhileTheRestIsSentEndsIt(t *testing.T) {
+	collector := collectortest.Start(t, collectortest.Default)
+	receiver := receivertest.Start(t)
+	receiver.Answer = func(int) (int64, string, error) { return 0, "", status.Error(codes.Unavailable, "starting") }
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := start(ctx, collector.Tap(), "--to", receiver.GRPC, "point=remote_tap", "signal=traces", "--count", "20", "--drain", "10m", "--to-retry", "10m")
+	collector.AwaitTaps(1)
+	require.NoError(t, collectortest.NewShop().Send(t.Context(), collector.OTLP(), 0, 5, "traces"))
+	c.words.await("going on for up to 10m0s (--drain)")
+	cancel()
+	require.NoError(t, <-c.over)
+	c.account(t)
 	assert.Contains(t, c.words.String(), "not taken 20: interrupted 20")
 }
 

@@ -18,7 +18,7 @@ const (
 	Rejected    Reason = "rejected"    // the receiver took the request and left these out (partial success)
 	Refused     Reason = "refused"     // it refuses the request, and would again
 	Unsupported Reason = "unsupported" // it does not take the signal
-	Unavailable Reason = "unavailable" // it could not be reached, or was too busy, for as long as --to-retry says
+	Unavailable Reason = "unavailable" // it could not be reached, or was too busy, for as long as --to-retry says, or until ErrTooLate
 	QueueFull   Reason = "queue_full"  // it is slower than the telemetry
 	Interrupted Reason = "interrupted" // the command was ended before
 )

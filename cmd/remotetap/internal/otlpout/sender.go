@@ -23,6 +23,10 @@ const (
 	mostWait  = 5 * time.Second
 )
 
+// ErrTooLate is the cause of a context that ends the sending because the receiver has had enough time:
+// what waits then counts as Unavailable.
+var ErrTooLate = errors.New("the receiver has not taken it in time")
+
 // Sender sends batches to an OTLP receiver and keeps the account. Send is for one goroutine at a time,
 // the other methods for any.
 type Sender struct {
@@ -78,7 +82,7 @@ func (s *Sender) Close() error { return s.exporter.close() }
 // Send sends a batch, in several requests if it is large, and blocks until each was taken, or will
 // not be: it tries again, with growing waits, what the receiver may take later. What became of the
 // items is in the account, all of them in any case. When ctx is done, the rest is counted as
-// Interrupted, which is no error. The error says that there is no use in going on, since the receiver
+// Interrupted, or as Unavailable if the cause is ErrTooLate, which is no error. The error says that there is no use in going on, since the receiver
 // wants other credentials or speaks another protocol, or EndsWhenUnavailable; the rest of the batch is
 // counted as Interrupted, too.
 func (s *Sender) Send(ctx context.Context, signal otlp.Signal, proto []byte, items uint64) error {
@@ -135,7 +139,7 @@ func (s *Sender) request(ctx context.Context, signal otlp.Signal, body []byte, i
 		}
 		switch {
 		case ctx.Err() != nil:
-			return s.interrupted(items)
+			return s.interrupted(ctx, items)
 		case !f.again:
 			return s.refused(f, signal, items)
 		}
@@ -150,14 +154,18 @@ func (s *Sender) request(ctx context.Context, signal otlp.Signal, body []byte, i
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return s.interrupted(items)
+			return s.interrupted(ctx, items)
 		}
 	}
 }
 
-// interrupted counts what the user does not wait for.
-func (s *Sender) interrupted(items uint64) error {
-	s.Account.Lost(Interrupted, items)
+// interrupted counts what nobody waits for any more.
+func (s *Sender) interrupted(ctx context.Context, items uint64) error {
+	reason := Interrupted
+	if errors.Is(context.Cause(ctx), ErrTooLate) {
+		reason = Unavailable
+	}
+	s.Account.Lost(reason, items)
 	return nil
 }
 

@@ -54,9 +54,9 @@ func TestACollectorIsShownWithItsPointsAndTaps(t *testing.T) {
 		"remote_tap                 traces, logs  traces 1,234, logs 0.2",
 		"remote_tap/after_sampling  traces        not counted: nobody watches",
 		"",
-		"1 of 5 taps open; each may have a queue of 16 MiB, 10 MiB/s, 500 items/s, 1 h 0 min; all together 10 % of a core",
+		"1 of 5 taps open; each may have a queue of 16 MiB, 10 MiB/s, 500 items/s, 1h00m; all together 10 % of a core",
 		"",
-		"  #7   10.0.0.1:4711  alice  grpc  since 15:04:05 (2 min 14 s)  remotetap/1.0",
+		"  #7   10.0.0.1:4711  alice  grpc  since 15:04:05 (2m14s)  remotetap/1.0",
 		`       service=checkout  where=span.name == "a"`,
 		"       sent 1,178 of 1,204 matched, 88,000 seen, 2 waiting; dropped 24 of 1,204: rate_limit 24; skipped 1,000 of 88,000 (max_overhead)",
 	}, written(listing(), 160))

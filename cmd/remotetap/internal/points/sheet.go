@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -145,7 +144,7 @@ func (s *sheet) tap(t *tapclient.OpenTap) {
 	}
 	head = append(head, format.Visible(t.Transport))
 	if !t.Ledger.Since.IsZero() {
-		head = append(head, fmt.Sprintf("since %s (%s)", t.Ledger.Since.Local().Format("15:04:05"), age(t.Ledger.Now.Sub(t.Ledger.Since))))
+		head = append(head, fmt.Sprintf("since %s (%s)", t.Ledger.Since.Local().Format("15:04:05"), terminal.Elapsed(t.Ledger.Now.Sub(t.Ledger.Since))))
 	}
 	if t.UserAgent != "" {
 		head = append(head, s.paint(terminal.Faint, format.Visible(t.UserAgent)))
@@ -198,7 +197,7 @@ func limitWords(l tapclient.Limits) string {
 		parts = append(parts, decimal(l.ItemsPerSecond)+" items/s")
 	}
 	if l.MaxDuration > 0 {
-		parts = append(parts, age(l.MaxDuration))
+		parts = append(parts, terminal.Elapsed(l.MaxDuration))
 	}
 	words := strings.Join(parts, ", ")
 	if l.MaxOverhead > 0 {
@@ -208,18 +207,3 @@ func limitWords(l tapclient.Limits) string {
 }
 
 func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
-
-// age is a time in its two largest units.
-func age(d time.Duration) string {
-	d = max(d, 0)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
-	}
-}

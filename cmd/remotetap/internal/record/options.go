@@ -3,6 +3,7 @@ package record
 import (
 	"crypto/rand"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type options struct {
 	force       bool
 	scrub       []string
 	scrubValues []string
+	exitCode    bool
 }
 
 func optionFlags(flags *pflag.FlagSet) *options {
@@ -31,6 +33,7 @@ func optionFlags(flags *pflag.FlagSet) *options {
 	flags.BoolVar(&o.force, "force", false, "write over files that exist")
 	flags.StringArrayVar(&o.scrub, "scrub", nil, "put hashes in place of the values of attributes whose key fits this `GLOB`, such as '*password*'; may be repeated")
 	flags.StringArrayVar(&o.scrubValues, "scrub-value", nil, "put hashes in place of what this `REGEX` (RE2) matches in any text, such as '[\\w.+-]+@[\\w.-]+'; may be repeated")
+	flags.BoolVar(&o.exitCode, "exit-code", false, "end with 4 if nothing was recorded")
 	return o
 }
 
@@ -83,10 +86,18 @@ func duration(text string) (time.Duration, bool) {
 	return d, err == nil
 }
 
+// minSize is the smallest size that a file may be limited to, in bytes: less is a slip, and would make
+// thousands of files.
+const minSize = 64 << 10
+
 func size(flag, text string) (int64, error) {
 	n, err := humanize.ParseBytes(text)
-	if err != nil || n == 0 || n > 1<<62 {
+	_, bare := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || n > 1<<62:
 		return 0, app.Usage("--%s %s: write a size such as 500kB, 100MB or 2GiB", flag, text)
+	case bare == nil || n < minSize:
+		return 0, app.Usage("--%s %s: write a size with its unit, at least 64KiB, such as 500kB, 100MB or 2GiB", flag, text)
 	}
 	return int64(n), nil
 }

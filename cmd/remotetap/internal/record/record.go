@@ -18,7 +18,7 @@ import (
 )
 
 // maxLine is the size of a line in bytes, with its end, above which a batch is split: the collector's
-// file receivers cut lines at 1 MiB by default. An item that is larger makes a larger line.
+// pkg/stanza/fileconsumer, which receivers of files use, cuts lines at 1 MiB by default. An item that is larger makes a larger line.
 const maxLine = 1_000_000
 
 // Command is remotetap record.
@@ -26,11 +26,11 @@ func Command(a *app.App) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "record FILE [SIGNAL...] [KEY=VALUE...] [ENDPOINT...]",
 		Short: "Record live telemetry to a file",
-		Long: `record writes what matches to a file as lines of OTLP JSON, the format of the
-collector's file exporter: remotetap replay and remotetap tail read it, and so do the
-collector's otlp_json_file receiver and jq. A name that ends in .zst or .gz is compressed;
-- is the standard output. Each line also says which tap point it passed and when, in the
-member remoteTap, which readers of OTLP ignore.
+		Long: `record writes what matches to a file as lines of OTLP JSON, in the form of the collector's
+file exporter: remotetap replay and remotetap tail read it, and so does jq. A name that ends in
+.zst or .gz is compressed; - is the standard output. Each line also says which tap point it
+passed and when, in the member remoteTap, which readers of OTLP ignore. Items that pass several
+tap points are recorded once for each; choose one with --point.
 
 It goes on until Ctrl-C, or until --count, --duration or --max-size is reached. The file grows
 while it is written: each second everything is in it, so that little is lost if the machine
@@ -84,7 +84,11 @@ at the end.`,
 		if err != nil {
 			return err
 		}
-		return run(command.Context(), a, name, l, scrubber, arguments.Endpoints, request)
+		recorded, err := run(command.Context(), a, name, l, scrubber, arguments.Endpoints, request)
+		if err == nil && own.exitCode && recorded == 0 {
+			return app.Unproved("nothing was recorded (--exit-code)")
+		}
+		return err
 	}
 	return command
 }
@@ -104,19 +108,27 @@ func fileOf(args []string) (name string, rest []string, err error) {
 	return name, args[1:], nil
 }
 
-// run records until there is enough.
-func run(ctx context.Context, a *app.App, name string, l limits, scrubber *redact.Redactor, endpoints []string, request tapclient.Selection) error {
+// run records until there is enough, and returns how many items that were.
+func run(ctx context.Context, a *app.App, name string, l limits, scrubber *redact.Redactor, endpoints []string, request tapclient.Selection) (uint64, error) {
 	w, err := newWriter(name, l, a.Print)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	r := &recorder{
 		writer: w, redactor: scrubber, begun: time.Now(),
 		renderer: format.New(format.OTLPJSON, format.Options{MaxMessage: maxLine - 1, Envelope: true}),
 	}
-	totals, err := a.Watch(ctx, endpoints, request, app.Watcher{Batch: r.batch, Status: r.status, Event: r.event})
+	points := app.PointsNotice{Done: "recorded"}
+	stats := func(s *tapclient.Stats) error {
+		points.Hear(a, s)
+		return nil
+	}
+	totals, err := a.Watch(ctx, endpoints, request, app.Watcher{Batch: r.batch, Stats: stats, Status: r.status, Event: r.event})
 	if w.current == nil { // no collector was reached, and so there is no file
-		return err
+		if app.CodeOf(err) != app.CodeUsage {
+			a.Say("nothing was recorded, no file was written")
+		}
+		return 0, err
 	}
 	closing := w.close()
 	a.Say("%s", r.words(totals))
@@ -124,7 +136,7 @@ func run(ctx context.Context, a *app.App, name string, l limits, scrubber *redac
 	if err == nil {
 		err = closing
 	}
-	return err
+	return r.items, err
 }
 
 // recorder turns batches into lines. It is for one goroutine.

@@ -2,8 +2,10 @@ package record
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -73,7 +75,9 @@ func spansIn(t *testing.T, files ...string) (ptrace.Traces, []*app.Batch) {
 	var batches []*app.Batch
 	sel, err := selection.Parse(url.Values{}, selection.AllSignals())
 	require.NoError(t, err)
-	_, err = recording.Watch(t.Context(), files, sel, func(b *app.Batch) error {
+	source, err := recording.New(files, sel)
+	require.NoError(t, err)
+	err = source.Each(t.Context(), func(b *app.Batch) error {
 		batches = append(batches, b)
 		td, err := b.Traces()
 		td.ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
@@ -116,8 +120,10 @@ func TestAFileIsReadableBeforeItsEnd(t *testing.T) {
 			require.NoError(t, r.event(&tapclient.Stats{}))
 			sel, err := selection.Parse(url.Values{}, selection.AllSignals())
 			require.NoError(t, err)
-			totals, err := recording.Watch(t.Context(), []string{name}, sel, func(*app.Batch) error { return nil })
-			assert.EqualValues(t, 20, totals.Received.Items)
+			source, err := recording.New([]string{name}, sel)
+			require.NoError(t, err)
+			err = source.Each(t.Context(), func(*app.Batch) error { return nil })
+			assert.EqualValues(t, 20, source.Totals().Received.Items)
 			if ending != ".jsonl" { // its end is missing, and that is said
 				assert.ErrorContains(t, err, "cut off")
 			}
@@ -150,8 +156,8 @@ func TestFilesFollowEachOther(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "shop-0007.jsonl"), []byte("another run's\n"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "shop-x.jsonl"), nil, 0o600))
-	r := recorderTo(t, filepath.Join(dir, "shop.jsonl"), "--rotate", "20kB", "--keep", "3")
-	for order := range 50 {
+	r := recorderTo(t, filepath.Join(dir, "shop.jsonl"), "--rotate", "64KiB", "--keep", "3")
+	for order := range 200 {
 		require.NoError(t, r.batch(passed(t, order, order+1)))
 	}
 	require.NoError(t, r.writer.close())
@@ -163,21 +169,21 @@ func TestFilesFollowEachOther(t *testing.T) {
 	for _, file := range found[1:] {
 		info, err := os.Stat(file)
 		require.NoError(t, err)
-		assert.LessOrEqual(t, info.Size(), int64(20_000))
+		assert.LessOrEqual(t, info.Size(), int64(64<<10))
 		assert.Positive(t, info.Size())
 		sum += info.Size()
 	}
 	td, _ := spansIn(t, found[1:]...)
 	last, ok := td.ResourceSpans().At(td.ResourceSpans().Len() - 1).ScopeSpans().At(0).Spans().At(0).Attributes().Get("order.number")
 	require.True(t, ok)
-	assert.EqualValues(t, 49, last.Int(), "the newest are kept")
+	assert.EqualValues(t, 199, last.Int(), "the newest are kept")
 	assert.Greater(t, r.writer.size(), sum, "what was removed was written too")
 	assert.Regexp(t, `shop-00\d\d.jsonl to .*shop-00\d\d.jsonl \(\d+ before were removed: --keep\)$`, r.writer.String())
 }
 
 func TestCompressedFilesFollowEachOther(t *testing.T) {
 	dir := t.TempDir()
-	r := recorderTo(t, filepath.Join(dir, "shop.jsonl.zst"), "--rotate", "20kB")
+	r := recorderTo(t, filepath.Join(dir, "shop.jsonl.zst"), "--rotate", "64KiB")
 	for order := range 20 {
 		require.NoError(t, r.batch(passed(t, order*200, order*200+200)))
 	}
@@ -212,7 +218,7 @@ func TestFilesFollowEachOtherInTime(t *testing.T) {
 }
 
 func TestMaxSizeIsNotPassed(t *testing.T) {
-	for args, want := range map[string]int{"--max-size=20kB": 1, "--max-size=20kB --rotate=5kB": 4} {
+	for args, want := range map[string]int{"--max-size=260KiB": 1, "--max-size=260KiB --rotate=64KiB": 4} {
 		dir := t.TempDir()
 		r := recorderTo(t, filepath.Join(dir, "shop.json"), strings.Fields(args)...)
 		var err error
@@ -231,8 +237,8 @@ func TestMaxSizeIsNotPassed(t *testing.T) {
 			sum += info.Size()
 		}
 		assert.Equal(t, r.writer.size(), sum)
-		assert.LessOrEqual(t, sum, int64(20_000))
-		assert.Greater(t, sum, int64(15_000))
+		assert.LessOrEqual(t, sum, int64(260<<10))
+		assert.Greater(t, sum, int64(250<<10))
 		assert.Contains(t, r.words(tapclient.Totals{}), "--max-size is reached")
 	}
 }
@@ -326,7 +332,11 @@ func TestTheStandardOutputIsOneStream(t *testing.T) {
 
 func TestWrongFlagsSayWhatToWrite(t *testing.T) {
 	for flags, says := range map[string]string{
-		"--max-size=0":                        "write a size such as 500kB",
+		"--max-size=0":                        "--max-size 0: write a size with its unit, at least 64KiB",
+		"--max-size=500":                      "--max-size 500: write a size with its unit, at least 64KiB",
+		"--max-size=63KiB":                    "--max-size 63KiB: write a size with its unit, at least 64KiB",
+		"--rotate=3":                          "--rotate 3: write a size with its unit, at least 64KiB",
+		"--rotate=1kB":                        "--rotate 1kB: write a size with its unit, at least 64KiB",
 		"--max-size=10m-":                     "write a size such as 500kB",
 		"--rotate=10ms":                       "write a time of at least 1s",
 		"--rotate=x":                          "write a size such as 500kB",
@@ -346,6 +356,48 @@ func TestWrongFlagsSayWhatToWrite(t *testing.T) {
 		require.ErrorContains(t, err, says, flags)
 		assert.NotContains(t, err.Error(), "::", "that is the configuration's key")
 		assert.Equal(t, app.CodeUsage, app.CodeOf(err))
+	}
+}
+
+// hearing is a writer that is a function.
+type hearing func([]byte) (int, error)
+
+// Write calls it.
+func (h hearing) Write(text []byte) (int, error) { return h(text) }
+
+func TestWhatNobodySentIsNoFile(t *testing.T) {
+	var lc net.ListenConfig
+	gone, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, gone.Close())
+	for _, test := range []struct {
+		name        string
+		interrupted bool
+		flag        string
+		code        app.Code
+	}{
+		{"an interrupted one has done what it could", true, "--exit-code=false", app.CodeDone},
+		{"an interrupted one that had to record something has not", true, "--exit-code", app.CodeUnproved},
+		{"one that never reached a collector in its time has failed", false, "--duration=100ms", app.CodeFailed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			var words bytes.Buffer
+			heard := hearing(func(text []byte) (int, error) {
+				if test.interrupted { // with the first words, which say that nobody answers
+					interrupt()
+				}
+				return words.Write(text)
+			})
+			command := Command(app.New(app.System{Out: io.Discard, Err: heard, Getenv: func(string) string { return "" }}))
+			command.SilenceErrors, command.SilenceUsage = true, true
+			name := filepath.Join(t.TempDir(), "no.jsonl")
+			command.SetArgs([]string{name, gone.Addr().String(), test.flag})
+			assert.Equal(t, test.code, app.CodeOf(command.ExecuteContext(ctx)))
+			assert.Equal(t, 1, strings.Count(words.String(), "nothing was recorded, no file was written\n"), words.String())
+			assert.NoFileExists(t, name)
+		})
 	}
 }
 

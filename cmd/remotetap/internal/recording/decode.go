@@ -31,6 +31,7 @@ func signals() []signal {
 			unmarshal: (&ptrace.JSONUnmarshaler{}).UnmarshalTraces,
 			items:     ptrace.Traces.SpanCount,
 			match:     (*selection.Matcher).MatchTraces,
+			observe:   (*selection.Recorder).ObserveTraces,
 			thin:      subset.Traces,
 			marshal:   (&ptrace.ProtoMarshaler{}).MarshalTraces,
 		})},
@@ -38,6 +39,7 @@ func signals() []signal {
 			unmarshal: (&pmetric.JSONUnmarshaler{}).UnmarshalMetrics,
 			items:     pmetric.Metrics.DataPointCount,
 			match:     (*selection.Matcher).MatchMetrics,
+			observe:   (*selection.Recorder).ObserveMetrics,
 			thin:      subset.Metrics,
 			marshal:   (&pmetric.ProtoMarshaler{}).MarshalMetrics,
 		})},
@@ -45,6 +47,7 @@ func signals() []signal {
 			unmarshal: (&plog.JSONUnmarshaler{}).UnmarshalLogs,
 			items:     plog.Logs.LogRecordCount,
 			match:     (*selection.Matcher).MatchLogs,
+			observe:   (*selection.Recorder).ObserveLogs,
 			thin:      subset.Logs,
 			marshal:   (&plog.ProtoMarshaler{}).MarshalLogs,
 		})},
@@ -52,6 +55,7 @@ func signals() []signal {
 			unmarshal: (&pprofile.JSONUnmarshaler{}).UnmarshalProfiles,
 			items:     pprofile.Profiles.SampleCount,
 			match:     (*selection.Matcher).MatchProfiles,
+			observe:   (*selection.Recorder).ObserveProfiles,
 			marshal:   (&pprofile.ProtoMarshaler{}).MarshalProfiles,
 		})},
 	}
@@ -101,6 +105,7 @@ type parts[T any] struct {
 	unmarshal func([]byte) (T, error)
 	items     func(T) int
 	match     func(*selection.Matcher, T, int, *selection.Marks, selection.Budget) error
+	observe   func(*selection.Recorder, T, int, selection.Budget) error
 	thin      func(T, subset.Keep) T // nil: a document goes whole or not at all
 	marshal   func(T) ([]byte, error)
 }
@@ -118,8 +123,12 @@ func reading[T any](of parts[T]) func([]byte, *picker) ([]byte, int, error) {
 		}
 		kept := p.pick(of.thin != nil)
 		if kept == 0 {
-			return nil, 0, nil
+			if why := p.recording.why; why != nil {
+				err = of.observe(why, data, all, selection.Budget{})
+			}
+			return nil, 0, err
 		}
+		p.recording.why = nil
 		if kept < all && of.thin != nil {
 			left := kept
 			data = of.thin(data, func(position int) bool {

@@ -35,10 +35,11 @@ type Recording struct {
 
 	totals tapclient.Totals
 	broken Broken
+	why    *selection.Recorder // why nothing has matched; nil once something has
 }
 
 // New prepares to read files, one after the other; "-" is the standard input. It reads nothing yet. The
-// error is about a file that is not there, or about a selection that files cannot have.
+// error is a *FileError about a file that is not there, or about a selection that files cannot have.
 func New(files []string, sel selection.Selection) (*Recording, error) {
 	switch {
 	case sel.Delivery.Rate > 0:
@@ -50,12 +51,12 @@ func New(files []string, sel selection.Selection) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Recording{files: files, matcher: matcher}
+	r := &Recording{files: files, matcher: matcher, why: selection.NewRecorder(matcher)}
 	known := true
 	for _, file := range files {
 		size, err := check(file)
 		if err != nil {
-			return nil, err
+			return nil, &FileError{err}
 		}
 		known = known && size > 0
 		r.size += size
@@ -66,28 +67,36 @@ func New(files []string, sel selection.Selection) (*Recording, error) {
 	return r, nil
 }
 
-// Watch reads files as app.Watch watches collectors: it calls a function with what is selected from
-// each document, in the files' order, until they end, the selection's count is reached, ctx is done
-// (which is no error), or the function fails; app.ErrEnough from it is no error either. It blocks
-// meanwhile. The totals are the account of what was read, and are returned in any case. Documents that
-// cannot be read are passed over, counted, and make a *Broken at the end.
-func Watch(ctx context.Context, files []string, sel selection.Selection, each func(*app.Batch) error) (tapclient.Totals, error) {
-	r, err := New(files, sel)
-	if err != nil {
-		return tapclient.Totals{}, err
-	}
-	err = r.Each(ctx, each)
-	return r.Totals(), err
-}
+// FileError is the error about a file that cannot be read at all, before any was.
+type FileError struct{ Err error }
+
+// Error says what is wrong.
+func (e *FileError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *FileError) Unwrap() error { return e.Err }
 
 // Totals is the account of what was read so far, for who called Each.
 func (r *Recording) Totals() tapclient.Totals { return r.totals }
+
+// Hints says why nothing has matched, as selection.Recorder does; none if something has. It is for who
+// called Each.
+func (r *Recording) Hints() []string {
+	if r.why == nil {
+		return nil
+	}
+	return r.why.Hints()
+}
 
 // Progress is how many bytes of the files were read, and how many there are; 0 if nobody knows. It may
 // be called from any goroutine.
 func (r *Recording) Progress() (read, size int64) { return r.read.Load(), r.size }
 
-// Each is Watch. It is called once.
+// Each reads the files as app.Watch watches collectors: it calls a function with what is selected from
+// each document, in the files' order, until they end, the selection's count is reached, ctx is done
+// (which is no error), or the function fails; app.ErrEnough from it is no error either. It blocks
+// meanwhile, and is called once. Documents that cannot be read are passed over, counted, and make a
+// *Broken at the end.
 func (r *Recording) Each(ctx context.Context, each func(*app.Batch) error) error {
 	p := &picker{recording: r, matcher: r.matcher, signals: signals(), left: r.matcher.Selection().Delivery.Count, each: each}
 	for _, file := range r.files {

@@ -61,11 +61,21 @@ func parse(t *testing.T, query string) selection.Selection {
 	return s
 }
 
+// watch reads files and returns the account.
+func watch(ctx context.Context, files []string, sel selection.Selection, each func(*app.Batch) error) (tapclient.Totals, error) {
+	r, err := New(files, sel)
+	if err != nil {
+		return tapclient.Totals{}, err
+	}
+	err = r.Each(ctx, each)
+	return r.Totals(), err
+}
+
 // read is what comes from a file, in items of each signal.
 func read(t *testing.T, query, path string) (map[tapclient.Signal]uint64, tapclient.Totals, error) {
 	t.Helper()
 	items := map[tapclient.Signal]uint64{}
-	totals, err := Watch(t.Context(), []string{path}, parse(t, query), func(b *app.Batch) error {
+	totals, err := watch(t.Context(), []string{path}, parse(t, query), func(b *app.Batch) error {
 		assert.Equal(t, path, b.From)
 		items[b.Signal] += b.Items
 		return nil
@@ -195,7 +205,7 @@ func TestARecordingSaysWhereAndWhenItPassed(t *testing.T) {
 	line = line[:len(line)-1] + `,"remoteTap":{"point":"remote_tap/a","time":"2026-01-02T15:04:06.5Z","items":20}}`
 	path := write(t, "shop.jsonl", []byte(line))
 	var got []*app.Batch
-	_, err := Watch(t.Context(), []string{path}, parse(t, "point=*a"), func(b *app.Batch) error {
+	_, err := watch(t.Context(), []string{path}, parse(t, "point=*a"), func(b *app.Batch) error {
 		got = append(got, b)
 		return nil
 	})
@@ -255,7 +265,7 @@ func TestAnErrorOfTheFunctionEndsTheReading(t *testing.T) {
 	failed := errors.New("failed")
 	for want, from := range map[error]error{failed: failed, nil: app.ErrEnough} {
 		calls := 0
-		totals, err := Watch(t.Context(), []string{path, path}, parse(t, ""), func(*app.Batch) error {
+		totals, err := watch(t.Context(), []string{path, path}, parse(t, ""), func(*app.Batch) error {
 			calls++
 			return from
 		})
@@ -275,7 +285,7 @@ func TestAReadThatWaitsEndsWithTheContext(t *testing.T) {
 	_, err = writer.WriteString(lines(t)[0] + "\n" + lines(t)[1][:40])
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	totals, err := Watch(ctx, []string{path}, parse(t, ""), func(*app.Batch) error {
+	totals, err := watch(ctx, []string{path}, parse(t, ""), func(*app.Batch) error {
 		cancel()
 		return nil
 	})
@@ -312,10 +322,31 @@ func FuzzDocuments(f *testing.F) {
 		require.NoError(t, os.WriteFile(path, content, 0o600))
 		s, err := selection.Parse(url.Values{}, selection.AllSignals())
 		require.NoError(t, err)
-		_, err = Watch(t.Context(), []string{path}, s, func(*app.Batch) error { return nil })
+		_, err = watch(t.Context(), []string{path}, s, func(*app.Batch) error { return nil })
 		var broken *Broken
 		if err != nil && !errors.As(err, &broken) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestWhyNothingMatchesIsKnown(t *testing.T) {
+	path := write(t, "shop.jsonl", []byte(strings.Join(lines(t), "\n")))
+	for query, hints := range map[string][]string{
+		"service=nosuch":                 {"service=nosuch was not seen; seen: checkout (15), payment (15), frontend (5)"},
+		"service=payment":                nil,
+		"service=nosuch&signal=profiles": nil, // nothing was looked at
+	} {
+		r, err := New([]string{path}, parse(t, query))
+		require.NoError(t, err)
+		require.NoError(t, r.Each(t.Context(), func(*app.Batch) error { return nil }))
+		assert.Equal(t, hints, r.Hints(), query)
+	}
+}
+
+func TestAFileThatIsNotThereIsItsOwnError(t *testing.T) {
+	_, err := New([]string{filepath.Join(t.TempDir(), "no.jsonl")}, parse(t, ""))
+	require.ErrorAs(t, err, new(*FileError))
+	require.ErrorContains(t, err, "no.jsonl: there is no such file")
+	assert.Equal(t, app.CodeFailed, app.CodeOf(err))
 }

@@ -109,6 +109,9 @@ func run(ctx context.Context, a *app.App, r *recording.Recording, settings *otlp
 	a.Status("")
 	count, ledger := sender.Account.Count(), r.Totals().Ledger
 	a.Say("%s: matched %s of %s, sent in %v: %v", files, app.Number(ledger.Matched), app.Number(ledger.Seen), short(time.Since(begun)), count)
+	if hints := r.Hints(); len(hints) > 0 {
+		a.Say("Nothing matched. %s", strings.Join(hints, "\n"))
+	}
 	if ledger.EvalErrors > 0 {
 		a.Say("where failed on %s", app.Number(ledger.EvalErrors))
 	}

@@ -3,7 +3,6 @@ package tail
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/assert"
@@ -127,29 +126,4 @@ func TestColoursAreFewAndTakeNoRoom(t *testing.T) {
 	assert.NotEqual(t, string(plain), string(coloured))
 	assert.Equal(t, string(plain), ansi.Strip(string(coloured)))
 	assert.Contains(t, string(coloured), "\x1b[31merror\x1b[0m")
-}
-
-func TestDurationsHaveThreeDigitsThatMatter(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0:                                     "0ns",
-		999:                                   "999ns",
-		1500:                                  "1.50µs",
-		999_499:                               "999µs",
-		999_500:                               "1.00ms",
-		12_345_678:                            "12.3ms",
-		99_960_000:                            "100ms",
-		999_500_000:                           "1.00s",
-		9_996 * time.Millisecond:              "10.0s",
-		59 * time.Second:                      "59.0s",
-		61 * time.Second:                      "1m1s",
-		59*time.Minute + 59*time.Second:       "59m59s",
-		3*time.Hour + 20*time.Minute:          "3h20m",
-		999*time.Hour + 59*time.Minute:        "999h59m",
-		1000 * time.Hour:                      "41d",
-		time.Duration(1<<63 - 1):              "106751d",
-		59*time.Second + 999*time.Millisecond: "1m0s",
-	} {
-		assert.Equal(t, want, short(d))
-		assert.LessOrEqual(t, ansi.StringWidth(short(d)), 8)
-	}
 }

@@ -2,9 +2,7 @@ package tail
 
 import (
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
@@ -145,42 +143,7 @@ func durationOf(i *items.Item) string {
 	if i.Duration < 0 {
 		return "no end"
 	}
-	return short(i.Duration)
-}
-
-// short is a time with three digits that matter, and never wider than eight columns.
-func short(d time.Duration) string {
-	switch {
-	case d < time.Microsecond:
-		return strconv.FormatInt(d.Nanoseconds(), 10) + "ns"
-	case d < 999500*time.Nanosecond:
-		return threeDigits(float64(d)/float64(time.Microsecond)) + "µs"
-	case d < 999500*time.Microsecond:
-		return threeDigits(float64(d)/float64(time.Millisecond)) + "ms"
-	case d < 59950*time.Millisecond:
-		return threeDigits(d.Seconds()) + "s"
-	}
-	d = d.Round(time.Second)
-	switch {
-	case d < time.Hour:
-		return strconv.Itoa(int(d.Minutes())) + "m" + strconv.Itoa(int(d.Seconds())%60) + "s"
-	case d < 1000*time.Hour:
-		return strconv.Itoa(int(d.Hours())) + "h" + strconv.Itoa(int(d.Minutes())%60) + "m"
-	default:
-		return strconv.Itoa(int(d.Hours()/24)) + "d"
-	}
-}
-
-// threeDigits is a number from 1 to 1000.
-func threeDigits(value float64) string {
-	switch {
-	case value < 9.995:
-		return strconv.FormatFloat(value, 'f', 2, 64)
-	case value < 99.95:
-		return strconv.FormatFloat(value, 'f', 1, 64)
-	default:
-		return strconv.FormatFloat(value, 'f', 0, 64)
-	}
+	return terminal.Took(i.Duration)
 }
 
 // nameOf is what an item is: a span's or metric's name, a record's body or event.

@@ -4,6 +4,8 @@ package tail
 import (
 	"cmp"
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/recording"
 	"github.com/remotetap/remotetapprocessor/internal/nearest"
+	"github.com/remotetap/remotetapprocessor/internal/selection"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
 
@@ -69,7 +72,7 @@ func (r *run) run(ctx context.Context, args []string) error {
 	}
 	totals, err := r.watch(ctx, arguments, printer, each)
 	err = cmp.Or(out.close(), err)
-	if app.CodeOf(err) != app.CodeUsage {
+	if app.CodeOf(err) != app.CodeUsage && !errors.As(err, new(*recording.FileError)) {
 		r.app.Say("%s", app.TotalsWords(totals))
 	}
 	if err == nil && r.exitCode && totals.Received.Items == 0 {
@@ -85,7 +88,7 @@ func (r *run) watch(ctx context.Context, arguments app.Arguments, printer printe
 		if err != nil {
 			return tapclient.Totals{}, err
 		}
-		return recording.Watch(ctx, arguments.Files, selected, each)
+		return r.read(ctx, arguments.Files, selected, each)
 	}
 	request, err := r.selecting.Request()
 	if err != nil {
@@ -98,6 +101,19 @@ func (r *run) watch(ctx context.Context, arguments app.Arguments, printer printe
 		return nil
 	}}
 	return r.app.Watch(ctx, arguments.Endpoints, request, watcher)
+}
+
+// read hands what is selected from files to a function, and says why nothing is, if so.
+func (r *run) read(ctx context.Context, files []string, selected selection.Selection, each func(*app.Batch) error) (tapclient.Totals, error) {
+	source, err := recording.New(files, selected)
+	if err != nil {
+		return tapclient.Totals{}, err
+	}
+	err = source.Each(ctx, each)
+	if hints := source.Hints(); len(hints) > 0 {
+		r.app.Say("Nothing matched. %s", strings.Join(hints, "\n"))
+	}
+	return source.Totals(), err
 }
 
 // passed is what there was, if none of it came.

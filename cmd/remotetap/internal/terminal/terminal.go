@@ -112,6 +112,37 @@ func Fit(text string, columns int) string {
 	return text + strings.Repeat(" ", max(columns-ansi.StringWidth(text), 0))
 }
 
+// Wrap breaks the lines of a text at spaces, so that none is wider than a number of columns. Unlike
+// typesetters it keeps words with hyphens whole, since flags (--kube) are such; only a word that is wider
+// than a line is broken. The spaces that a line begins with stay.
+func Wrap(text string, columns int) string {
+	columns = max(columns, 1)
+	var wrapped []string
+	for line := range strings.SplitSeq(text, "\n") {
+		words := strings.TrimLeft(line, " ")
+		current := line[:len(line)-len(words)]
+		empty := true // but for spaces
+		for word := range strings.SplitSeq(words, " ") {
+			if !empty && ansi.StringWidth(current)+1+ansi.StringWidth(word) > columns {
+				wrapped, current, empty = append(wrapped, strings.TrimRight(current, " ")), "", true
+			}
+			if !empty {
+				current += " "
+			}
+			current, empty = current+word, false
+			for ansi.StringWidth(current) > columns {
+				head := ansi.Truncate(current, columns, "")
+				if head == "" { // one character is wider than that
+					break
+				}
+				wrapped, current = append(wrapped, head), current[len(head):]
+			}
+		}
+		wrapped = append(wrapped, current)
+	}
+	return strings.Join(wrapped, "\n")
+}
+
 // Style is a colour, as the parameters of an SGR escape sequence (ECMA-48).
 type Style string
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/terminal"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
 
@@ -94,7 +95,7 @@ func minus(t, base tapclient.Totals) tapclient.Totals {
 	l.Seen, l.Skipped, l.Matched, l.EvalErrors = l.Seen-b.Seen, l.Skipped-b.Skipped, l.Matched-b.Matched, l.EvalErrors-b.EvalErrors
 	l.Dropped = maps.Clone(l.Dropped)
 	for reason, n := range b.Dropped {
-		l.Dropped[reason] -= n
+		l.Dropped[reason] -= min(n, l.Dropped[reason]) // it was not lost after all: see App.Watch
 	}
 	t.Received.Items -= base.Received.Items
 	t.Missed -= base.Missed
@@ -111,7 +112,7 @@ func lossLine(t tapclient.Totals) string {
 		parts = append(parts, "where failed on "+app.Number(t.Ledger.EvalErrors))
 	}
 	if t.Missed > 0 {
-		parts = append(parts, "not connected for "+clockOf(max(t.Missed, time.Second)))
+		parts = append(parts, "not connected for "+terminal.Elapsed(max(t.Missed, time.Second)))
 	}
 	if len(parts) == 0 {
 		return ""

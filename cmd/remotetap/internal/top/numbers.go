@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/terminal"
 )
 
 // perSecond is a rate as a column has it: with one digit after the point while it is small.
@@ -48,53 +49,10 @@ func percent(f figures) string {
 	}
 }
 
-// took is a duration with three digits at most: "950µs", "1.23s", "12.3s", "2m05s"; "" if there is
-// none.
+// took is a duration as a column has it; "" if there is none.
 func took(d time.Duration) string {
-	switch {
-	case d < 0:
+	if d < 0 {
 		return ""
-	case d < time.Microsecond:
-		return strconv.Itoa(int(d)) + "ns"
-	case d < time.Millisecond-time.Microsecond/2:
-		return digits(float64(d)/float64(time.Microsecond)) + "µs"
-	case d < time.Second-time.Millisecond/2:
-		return digits(float64(d)/float64(time.Millisecond)) + "ms"
-	case d < time.Minute-50*time.Millisecond:
-		return digits(d.Seconds()) + "s"
-	default:
-		return clockOf(d)
 	}
-}
-
-// digits writes a number below 1000 with three digits, and at most two after the point.
-func digits(f float64) string {
-	decimals := 0
-	if f < 9.995 {
-		decimals = 2
-	} else if f < 99.95 {
-		decimals = 1
-	}
-	return strconv.FormatFloat(f, 'f', decimals, 64)
-}
-
-// clockOf is a time in whole seconds: "45s", "2m05s", "3h02m".
-func clockOf(d time.Duration) string {
-	d = d.Round(time.Second)
-	hours, minutes, seconds := int(d/time.Hour), int(d/time.Minute)%60, int(d/time.Second)%60
-	switch {
-	case hours > 0:
-		return strconv.Itoa(hours) + "h" + twoDigits(minutes) + "m"
-	case minutes > 0:
-		return strconv.Itoa(minutes) + "m" + twoDigits(seconds) + "s"
-	default:
-		return strconv.Itoa(seconds) + "s"
-	}
-}
-
-func twoDigits(n int) string {
-	if n < 10 {
-		return "0" + strconv.Itoa(n)
-	}
-	return strconv.Itoa(n)
+	return terminal.Took(d)
 }

@@ -55,7 +55,7 @@ func (t *top) print(s *state) error {
 // text is what was counted as tables for people.
 func (t *top) text(s *state) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s items in %s, from %s on%s\n", app.Number(s.items()), clockOf(s.elapsed(true)),
+	fmt.Fprintf(&b, "%s items in %s, from %s on%s\n", app.Number(s.items()), terminal.Elapsed(s.elapsed(true)),
 		s.since.Format("15:04:05"), t.suffix())
 	if line := lossLine(s.totals); line != "" {
 		b.WriteString(line + "\n")

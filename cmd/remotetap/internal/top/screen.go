@@ -63,7 +63,7 @@ func (s *screen) heading() []string {
 
 // mode says what the figures are about.
 func (s *screen) mode() string {
-	running := clockOf(s.now.Sub(s.since))
+	running := terminal.Elapsed(s.now.Sub(s.since))
 	parts := []string{"last " + s.snapshot.window.Round(100*time.Millisecond).String(), "running " + running, "sorted by " + string(s.order)}
 	if s.whole {
 		parts = []string{"since " + s.since.Format("15:04:05"), running, "sorted by " + string(s.order)}
@@ -73,7 +73,7 @@ func (s *screen) mode() string {
 	}
 	if s.paused != nil {
 		parts = append(parts, s.paint.Paint(terminal.Yellow, fmt.Sprintf("PAUSED for %s, %s more counted",
-			clockOf(s.paused.now.Sub(s.now)), app.Number(s.paused.items()-s.items()))))
+			terminal.Elapsed(s.paused.now.Sub(s.now)), app.Number(s.paused.items()-s.items()))))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/recording"
 	"github.com/remotetap/remotetapprocessor/internal/nearest"
 	"github.com/remotetap/remotetapprocessor/tapclient"
 )
@@ -91,7 +92,7 @@ func Command(a *app.App) *cobra.Command {
 	a.ConnectionFlags(flags)
 	selecting := app.SelectionFlags(flags, app.OptionRate, app.OptionCount, app.OptionDuration)
 	command.RunE = func(command *cobra.Command, args []string) error {
-		arguments, err := selecting.Arguments(args, nil)
+		endpoints, err := selecting.Endpoints(args, recording.IsFile)
 		if err != nil {
 			return err
 		}
@@ -103,7 +104,7 @@ func Command(a *app.App) *cobra.Command {
 		if err := t.check(flags.Changed); err != nil {
 			return err
 		}
-		return t.run(command.Context(), arguments.Endpoints, request)
+		return t.run(command.Context(), endpoints, request)
 	}
 	return command
 }

@@ -35,6 +35,7 @@ type collector struct {
 	quiet  *time.Timer // ends the collecting; nil while there is nothing
 	enough func()      // ends the collecting
 	totals tapclient.Totals
+	reach  app.Reach
 }
 
 func newCollector(a *app.App, o options, selecting *app.Selecting, id string, endpoints []string) (*collector, error) {
@@ -101,7 +102,7 @@ func (c *collector) collect(ctx context.Context) error {
 
 // watch opens a tap and gives its batches to a function.
 func (c *collector) watch(ctx context.Context, request tapclient.Selection, batch func(*app.Batch) error) error {
-	totals, err := c.app.Watch(ctx, c.endpoints, request, app.Watcher{Batch: batch, Stats: c.tell})
+	totals, err := c.app.Watch(ctx, c.endpoints, request, app.Watcher{Batch: batch, Stats: c.tell, Event: c.reach.Event})
 	c.totals.Ledger = c.totals.Ledger.Plus(totals.Ledger)
 	c.totals.Missed += totals.Missed
 	return err

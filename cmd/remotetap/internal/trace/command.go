@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/recording"
 )
 
 const long = `Collect one trace while it passes, and draw it as a waterfall with its log records and
@@ -108,14 +109,14 @@ func prepare(a *app.App, o options, selecting *app.Selecting, args []string) (*c
 	case o.memory < 1 || o.memory > 4096:
 		return nil, app.Usage("--memory %d: write 1 to 4096 MiB", o.memory)
 	}
-	arguments, err := selecting.Arguments(args, nil)
+	endpoints, err := selecting.Endpoints(args, recording.IsFile)
 	if err != nil {
 		return nil, err
 	}
 	if selecting.Given("trace_id") {
 		return nil, app.Usage("--trace-id: write the id as the first argument instead")
 	}
-	return newCollector(a, o, selecting, id, arguments.Endpoints)
+	return newCollector(a, o, selecting, id, endpoints)
 }
 
 // idOf reads a trace id, or the one in a traceparent header (W3C Trace Context).
@@ -136,18 +137,7 @@ func (c *collector) run(ctx context.Context) error {
 		return err
 	}
 	if c.id == "" || c.trace.items == 0 {
-		message := "nothing of trace " + c.id + " has passed"
-		if c.id == "" {
-			message = "no trace that is selected has passed"
-		}
-		if words := c.losses(); words != "" {
-			message += "; " + words
-		}
-		if c.options.exitCode {
-			return app.Unproved("%s", message)
-		}
-		c.app.Say("%s", message)
-		return nil
+		return c.nothing(ctx)
 	}
 	tree := c.trace.tree(c.id)
 	problems := c.problems(tree)
@@ -157,5 +147,28 @@ func (c *collector) run(ctx context.Context) error {
 	if c.options.exitCode && !tree.complete() {
 		return app.Unproved("trace %s is not complete", c.id)
 	}
+	return nil
+}
+
+// nothing is for when nothing has come: because nothing passed, or because nobody was there to see it, which
+// is an error unless the user did not wait for it (ctx is done).
+func (c *collector) nothing(ctx context.Context) error {
+	if err := c.reach.Never(); err != nil && ctx.Err() == nil {
+		return err
+	}
+	message := "nothing of trace " + c.id + " has passed"
+	if c.id == "" {
+		message = "no trace that is selected has passed"
+	}
+	if words := c.losses(); words != "" {
+		message += "; " + words
+	}
+	if err := c.reach.Now(); err != nil {
+		message += "; not connected to " + strings.ReplaceAll(err.Error(), "\n", ", ")
+	}
+	if c.options.exitCode {
+		return app.Unproved("%s", message)
+	}
+	c.app.Say("%s", message)
 	return nil
 }

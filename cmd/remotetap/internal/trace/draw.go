@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/terminal"
 	"github.com/remotetap/remotetapprocessor/internal/format"
 )
@@ -47,7 +48,7 @@ func draw(t *tree, screen terminal.Terminal, all bool, problems []string) string
 		outside = outside || l.rows[i].node != nil && l.rows[i].node.outside
 	}
 	if left > 0 {
-		d.line(counted(left, "line") + " more (--all)")
+		d.line(app.Counted(left, "line") + " more (--all)")
 	}
 	if outside {
 		d.line("")
@@ -96,15 +97,15 @@ func (d *drawing) columns(rows []row) {
 // heading says what trace it is, and names the columns.
 func (d *drawing) heading() {
 	t := d.tree
-	words := []string{counted(len(t.nodes), "span") + " of " + counted(len(t.services), "service")}
+	words := []string{app.Counted(len(t.nodes), "span") + " of " + app.Counted(len(t.services), "service")}
 	if t.logs > 0 {
-		words = append(words, counted(t.logs, "log record"))
+		words = append(words, app.Counted(t.logs, "log record"))
 	}
 	if t.end > t.start {
 		words = append(words, took(time.Duration(t.end-t.start)))
 	}
 	if t.failed > 0 {
-		words = append(words, d.terminal.Paint(terminal.Red, counted(t.failed, "error")))
+		words = append(words, d.terminal.Paint(terminal.Red, app.Counted(t.failed, "error")))
 	}
 	d.line(d.terminal.Paint(terminal.Bold, "Trace "+t.id))
 	began := ""

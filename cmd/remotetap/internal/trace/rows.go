@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/app"
+	"github.com/remotetap/remotetapprocessor/cmd/remotetap/internal/terminal"
 	"github.com/remotetap/remotetapprocessor/internal/format"
 )
 
@@ -133,7 +134,7 @@ func (l *layout) few(records []record) []part {
 		}
 	}
 	if left := len(records) - len(parts); left > 0 {
-		parts = append(parts, part{at: parts[len(parts)-1].at, note: counted(left, "record") + " more (--all)"})
+		parts = append(parts, part{at: parts[len(parts)-1].at, note: app.Counted(left, "record") + " more (--all)"})
 	}
 	return parts
 }
@@ -200,10 +201,10 @@ func sumOf(nodes []*node) string {
 	text := fmt.Sprintf("%s more like it, %s to %s, together %s", app.Number(len(nodes)), took(shortest), took(longest), took(in))
 	var with []string
 	if below > 0 {
-		with = append(with, counted(below, "span")+" below")
+		with = append(with, app.Counted(below, "span")+" below")
 	}
 	if records > 0 {
-		with = append(with, counted(records, "record"))
+		with = append(with, app.Counted(records, "record"))
 	}
 	if len(with) > 0 {
 		text += ", with " + strings.Join(with, " and ")
@@ -231,31 +232,10 @@ func (r *record) words() string {
 	return format.Visible(text)
 }
 
-// took is a duration with three digits that matter.
+// took is how long a span took.
 func took(d time.Duration) string {
-	switch {
-	case d < 0:
+	if d < 0 {
 		return "no end"
-	case d >= time.Minute:
-		return d.Round(time.Second).String()
-	case d >= time.Second:
-		return digits(d.Seconds()) + "s"
-	case d >= time.Millisecond:
-		return digits(float64(d)/1e6) + "ms"
-	case d >= time.Microsecond:
-		return digits(float64(d)/1e3) + "us"
-	default:
-		return fmt.Sprintf("%dns", d)
 	}
-}
-
-func digits(f float64) string {
-	switch {
-	case f >= 99.95:
-		return fmt.Sprintf("%.0f", f)
-	case f >= 9.995:
-		return fmt.Sprintf("%.1f", f)
-	default:
-		return fmt.Sprintf("%.2f", f)
-	}
+	return terminal.Took(d)
 }

@@ -307,16 +307,16 @@ func (t *tree) problems() []string {
 		add("the root has not come")
 	}
 	if n := len(t.orphans); n > 0 {
-		add("%s that others name as their parent %s not come", counted(n, "span"), have(n))
+		add("%s that others name as their parent %s not come", app.Counted(n, "span"), have(n))
 	}
 	if n := len(t.lost); n > 0 && len(t.nodes) > 0 {
-		add("%s that log records belong to %s not come", counted(n, "span"), have(n))
+		add("%s that log records belong to %s not come", app.Counted(n, "span"), have(n))
 	}
 	if n := len(t.circular); n > 0 {
-		add("the parents of some spans form %s, which was cut", counted(n, "circle"))
+		add("the parents of some spans form %s, which was cut", app.Counted(n, "circle"))
 	}
 	if n := len(t.roots); n > 1 {
-		add("%s have no parent: a trace should have one such", counted(n, "span"))
+		add("%s have no parent: a trace should have one such", app.Counted(n, "span"))
 	}
 	return problems
 }
@@ -326,11 +326,4 @@ func have(n int) string {
 		return "has"
 	}
 	return "have"
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return app.Number(n) + " " + noun + "s"
 }
