@@ -123,7 +123,10 @@ func TestShutdownWithStuckClientsReturnsInTime(t *testing.T) {
 				require.NotZero(t, ended.fields["dropped"].(map[string]uint64)["tap_ended"], "%s was not stuck", agent)
 			}
 			// The clients are still there, but nothing of the collector may be.
-			require.Empty(t, stacksWith("remotetapprocessor.("))
+			// (That net/http is through with a connection it tells from the connection's goroutine.)
+			require.Empty(t, slices.DeleteFunc(stacksWith("remotetapprocessor.("), func(stack string) bool {
+				return strings.Contains(stack, "net/http.(*conn).setState(")
+			}))
 			require.Eventually(t, func() bool { return len(stacksWith("net/http.(*conn).serve")) == 0 },
 				inTime, time.Millisecond, "connections are left open")
 		})

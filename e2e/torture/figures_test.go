@@ -68,7 +68,8 @@ const (
 	tableEnd   = "<!-- end of generated: torture -->"
 )
 
-// write puts the table into a file, between its markers. That of a run that failed says what failed.
+// write puts the table into a file, between its markers. That of a run that failed says so, because a
+// case that ends at its first failed check never adds its row.
 func (f *figures) write(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -77,12 +78,12 @@ func (f *figures) write(t *testing.T, file string) {
 	require.True(t, found, "%s has no line %s", file, tableBegin)
 	_, after, found := strings.Cut(rest, tableEnd)
 	require.True(t, found, "%s has no line %s", file, tableEnd)
-	text = []byte(before + tableBegin + "\n" + f.table() + tableEnd + after)
+	text = []byte(before + tableBegin + "\n" + f.table(t.Failed()) + tableEnd + after)
 	require.NoError(t, os.WriteFile(file, text, 0o600))
 }
 
 // table is the figures in Markdown.
-func (f *figures) table() string {
+func (f *figures) table(failed bool) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var b strings.Builder
@@ -94,6 +95,9 @@ func (f *figures) table() string {
 	}
 	fmt.Fprintf(&b, "%d cases tried, %d survived, in %s on %d processors with %s.\n\n", len(f.rows), survived,
 		time.Since(f.began).Round(time.Second), runtime.NumCPU(), runtime.Version())
+	if failed {
+		b.WriteString("**The run failed.** Cases that failed may be missing from this table and from the numbers above: its log names them.\n\n")
+	}
 	b.WriteString("| case | tries | survived | pipeline's throughput | cores | connections | memory, MiB | bound, MiB | time |\n")
 	b.WriteString("|---|--:|---|--:|--:|--:|--:|--:|--:|\n")
 	part := ""

@@ -209,6 +209,8 @@ func (m manner) compare(kind string, b book, final account) error {
 		return fmt.Errorf("a connection broke: %s", b)
 	case final.Reason != m.ends:
 		return fmt.Errorf("ended with %s instead of %s: %s", final.Reason, m.ends, b)
+	case m.slow && b.reason == "": // a slow reader's socket has no room for the farewell in its one second
+		return nil
 	case m.leaves, m.slow && !errors.Is(b.end, io.EOF), kind == "gRPC" && m.ends == "duration_reached" && (b.last.Seen < final.Ledger.Seen || b.last.Pending > 0):
 		return nil // did not stay to hear the end: tapclient waits for it for a second, the collector too
 	case !errors.Is(b.end, io.EOF):
