@@ -144,6 +144,9 @@ func (s *server) serve(ctx context.Context, t *tap, c farEnd) endReason {
 		final := s.broadcaster.unsubscribe(t, reason)
 		if t.wants.Stats > 0 && reason.listens() {
 			last.ledger = final
+			if final.matched > 0 {
+				last.hints = []string{} // it is not that the selection fits nothing
+			}
 			_ = c.sendStats(last) // the last word but the farewell
 		}
 		c.end(reason, final)
