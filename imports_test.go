@@ -23,6 +23,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 		"internal/guard":     {"golang.org/x/net/publicsuffix"},
 		"tapclient":          {module + "/proto/remotetap/v1", "go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "go.opentelemetry.io/proto/otlp/", "google.golang.org/grpc", "google.golang.org/protobuf/", "google.golang.org/genproto/googleapis/rpc/status", "github.com/cenkalti/backoff/v5", "golang.org/x/", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
 		"internal/redact":    {module + "/internal/otlp", "go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
+		"internal/logcore":   {"go.uber.org/zap", "go.uber.org/multierr"},
 		"internal/shop":      {"go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "go.opentelemetry.io/collector/internal/", "google.golang.org/", "golang.org/x/", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
 		"internal/subset":    {"go.opentelemetry.io/collector/pdata", "go.opentelemetry.io/collector/featuregate", "github.com/json-iterator/go", "github.com/modern-go/", "github.com/hashicorp/go-version", "go.uber.org/multierr"},
 	}

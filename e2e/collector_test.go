@@ -24,6 +24,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"google.golang.org/grpc"
+
+	"github.com/remotetap/remotetapprocessor/internal/logcore"
 )
 
 func TestMain(m *testing.M) {
@@ -133,7 +135,9 @@ func newCollector(t testing.TB, files []string, documents ...string) *collector 
 		DisableGracefulShutdown: true,
 		SkipSettingGRPCLogger:   true,
 		LoggingOptions: []zap.Option{zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-			return zapcore.NewTee(core, &journalCore{journal: c.journal})
+			return zapcore.NewTee(core, logcore.New(zapcore.DebugLevel, func(e zapcore.Entry, fields map[string]any) {
+				c.journal.add(entry{Entry: e, fields: fields})
+			}))
 		})},
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: confmap.ResolverSettings{
 			URIs: uris,

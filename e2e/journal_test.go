@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -55,33 +54,3 @@ func (j *journal) at(level zapcore.Level) []string {
 	}
 	return messages
 }
-
-// journalCore writes a logger's entries into a journal.
-type journalCore struct {
-	journal *journal
-	fields  []zapcore.Field
-}
-
-func (*journalCore) Enabled(level zapcore.Level) bool { return level >= zapcore.DebugLevel }
-
-func (c *journalCore) With(fields []zapcore.Field) zapcore.Core {
-	return &journalCore{journal: c.journal, fields: append(slices.Clip(c.fields), fields...)}
-}
-
-func (c *journalCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if !c.Enabled(e.Level) {
-		return checked
-	}
-	return checked.AddCore(e, c)
-}
-
-func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	encoder := zapcore.NewMapObjectEncoder()
-	for _, field := range append(slices.Clip(c.fields), fields...) {
-		field.AddTo(encoder)
-	}
-	c.journal.add(entry{Entry: e, fields: encoder.Fields})
-	return nil
-}
-
-func (*journalCore) Sync() error { return nil }

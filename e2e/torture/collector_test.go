@@ -23,6 +23,8 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/remotetap/remotetapprocessor/internal/logcore"
 )
 
 // items sums the accounts of taps.
@@ -113,7 +115,7 @@ func (p *process) start(config string) error {
 		DisableGracefulShutdown: true,
 		SkipSettingGRPCLogger:   true,
 		LoggingOptions: []zap.Option{zap.WrapCore(func(zapcore.Core) zapcore.Core {
-			return &journalCore{journal: p.journal}
+			return logcore.New(zapcore.InfoLevel, p.journal.add)
 		})},
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: confmap.ResolverSettings{
 			URIs: []string{"torture:"},
@@ -281,40 +283,6 @@ func (j *journal) end(fields map[string]any) {
 	j.items.Sent += l.Sent
 	j.items.Dropped += l.Dropped
 }
-
-// journalCore hands a logger's entries to a journal.
-type journalCore struct {
-	journal *journal
-	fields  []zapcore.Field
-}
-
-// Enabled is true for what a collector logs by default.
-func (*journalCore) Enabled(level zapcore.Level) bool { return level >= zapcore.InfoLevel }
-
-// With adds fields to all entries.
-func (c *journalCore) With(fields []zapcore.Field) zapcore.Core {
-	return &journalCore{journal: c.journal, fields: append(slices.Clip(c.fields), fields...)}
-}
-
-// Check adds this core to what is enabled.
-func (c *journalCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if !c.Enabled(e.Level) {
-		return checked
-	}
-	return checked.AddCore(e, c)
-}
-
-func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	encoder := zapcore.NewMapObjectEncoder()
-	for _, field := range append(slices.Clip(c.fields), fields...) {
-		field.AddTo(encoder)
-	}
-	c.journal.add(e, encoder.Fields)
-	return nil
-}
-
-// Sync has nothing to do.
-func (*journalCore) Sync() error { return nil }
 
 // configSource is a confmap provider with one document, which can change.
 type configSource struct {

@@ -41,6 +41,8 @@ starts, with what to write instead.
 		b.WriteString("\n")
 	}
 	b.WriteString(`
+A condition is evaluated within the collector's pipelines, and cannot be interrupted. So OTTL functions that could take any time or memory are withheld, and regular expressions and results are bounded: [configuration.md](configuration.md#limits-without-a-key) lists both.
+
 In a URL, spaces, quotes and brackets are escaped; ` + "`curl -G --data-urlencode`" + ` does it:
 
 ` + "```sh" + `

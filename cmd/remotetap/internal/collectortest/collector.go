@@ -28,6 +28,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/remotetap/remotetapprocessor"
+	"github.com/remotetap/remotetapprocessor/internal/logcore"
 )
 
 // patience is how long a collector may take for what takes a moment.
@@ -95,7 +96,9 @@ func Start(t Test, configuration string) *Collector {
 		DisableGracefulShutdown: true,
 		SkipSettingGRPCLogger:   true,
 		LoggingOptions: []zap.Option{zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-			return zapcore.NewTee(core, &journalCore{journal: c.journal})
+			return zapcore.NewTee(core, logcore.New(zapcore.InfoLevel, func(e zapcore.Entry, fields map[string]any) {
+				c.journal.add(entry{Entry: e, fields: fields})
+			}))
 		})},
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: confmap.ResolverSettings{
 			URIs:              []string{"test:0", "test:1"},

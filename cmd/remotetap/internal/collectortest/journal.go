@@ -2,7 +2,6 @@ package collectortest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,38 +70,3 @@ func (j *journal) String() string {
 	}
 	return b.String()
 }
-
-// journalCore writes a logger's entries into a journal.
-type journalCore struct {
-	journal *journal
-	fields  []zapcore.Field
-}
-
-// Enabled is true for what people read.
-func (*journalCore) Enabled(level zapcore.Level) bool { return level >= zapcore.InfoLevel }
-
-// With adds fields.
-func (c *journalCore) With(fields []zapcore.Field) zapcore.Core {
-	return &journalCore{journal: c.journal, fields: append(slices.Clip(c.fields), fields...)}
-}
-
-// Check adds the core to an entry's.
-func (c *journalCore) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if !c.Enabled(e.Level) {
-		return checked
-	}
-	return checked.AddCore(e, c)
-}
-
-// Write adds the entry to the journal.
-func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	encoder := zapcore.NewMapObjectEncoder()
-	for _, field := range append(slices.Clip(c.fields), fields...) {
-		field.AddTo(encoder)
-	}
-	c.journal.add(entry{Entry: e, fields: encoder.Fields})
-	return nil
-}
-
-// Sync does nothing.
-func (*journalCore) Sync() error { return nil }
